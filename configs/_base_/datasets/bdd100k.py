@@ -1,0 +1,84 @@
+# BDD100K (10k images, 1280x720) as in C3-SemiSeg, supervised only, on the labelled list
+dataset_type = 'BDD100KDataset'
+data_root = 'data/bdd100k'
+crop_size = (512, 512)
+image_scale = (1280, 720)
+labeled_list = 'data_lists/bdd100k/bdd100k.0@1by8.txt'
+
+# rotation comes before the crop, so that its border (255 in the mask) is mostly cut away
+geometry = [
+    dict(
+        type='RandomChoiceResize',
+        scales=[(960, 540), (1280, 720), (1600, 900)],
+        resize_type='Resize',
+        keep_ratio=True,
+    ),
+    dict(type='RandomRotate', prob=1.0, degree=10, seg_pad_val=255),
+    dict(type='RandomCrop', crop_size=crop_size),
+    dict(type='RandomFlip', prob=0.5),
+]
+sup_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    *geometry,
+    dict(type='PackSegInputs'),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=image_scale, keep_ratio=True),
+    # after `Resize`: predictions are compared with the mask at its original size
+    dict(type='LoadAnnotations'),
+    dict(type='PackSegInputs'),
+]
+tta_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [
+                dict(type='Resize', scale=(960, 540), keep_ratio=True),
+                dict(type='Resize', scale=(1280, 720), keep_ratio=True),
+                dict(type='Resize', scale=(1600, 900), keep_ratio=True),
+            ],
+            [
+                dict(type='RandomFlip', prob=0.0, direction='horizontal'),
+                dict(type='RandomFlip', prob=1.0, direction='horizontal'),
+            ],
+            [dict(type='LoadAnnotations')],
+            [dict(type='PackSegInputs')],
+        ],
+    ),
+]
+tta_model = dict(type='SegTTAModel')
+
+labeled_dataset = dict(
+    type=dataset_type,
+    ann_file=labeled_list,
+    data_prefix=dict(
+        img_path=f'{data_root}/images/10k/train',
+        seg_map_path=f'{data_root}/labels/sem_seg/masks/train',
+    ),
+    pipeline=sup_pipeline,
+)
+train_dataloader = dict(
+    batch_size=2,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='InfiniteSampler', shuffle=True),
+    dataset=labeled_dataset,
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        data_prefix=dict(img_path='images/10k/val', seg_map_path='labels/sem_seg/masks/val'),
+        pipeline=test_pipeline,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
+test_evaluator = val_evaluator

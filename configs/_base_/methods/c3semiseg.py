@@ -1,0 +1,29 @@
+# C3-SemiSeg (Zhou et al., ICCV 2021) on any `EncoderDecoder`: in a config with this file among its bases,
+#     model = dict(**_base_.c3semiseg, auxiliary_head=[..., dict(**_base_.c3_contrast, in_channels=...)])
+burn_in = 2250
+c3_contrast = dict(
+    type='PixelContrastHead',
+    in_index=3,
+    channels=256,
+    temperature=0.15,
+    samples_per_class=20,
+    loss_weight=0.1,
+    ramp=dict(start=0, length=250),
+)
+c3semiseg = dict(
+    type='SemiSupervisedSegmentor',
+    data_preprocessor=dict(type='MultiBranchDataPreprocessor'),
+    selector=dict(type='DynamicConfidentRegionSelection', keep_ratio=0.8, momentum=0.9),
+    mixing=dict(type='CrossSetCutMix', pairs='random', area=0.5),
+    # 50 in the published code, which also divides by its 19 classes
+    unsup_loss=dict(
+        type='ConsistencyLoss', loss_weight=2.63, ramp=dict(start=burn_in, length=4000)
+    ),
+    semi_train_cfg=dict(burn_in=burn_in),
+    semi_test_cfg=dict(predict_on='student'),
+)
+semi_hooks = [
+    dict(type='CheckSetupHook'),
+    dict(type='MeanTeacherHook', momentum=0.01),
+    dict(type='SemiDiagnosticsHook', interval=50),
+]

@@ -1,0 +1,7 @@
+_base_ = './c3semiseg_stdc1_camvid-semi-1by8-160x160.py'
+
+labeled_dataset = _base_.labeled_dataset
+unlabeled_dataset = _base_.unlabeled_dataset
+labeled_dataset.ann_file = 'data_lists/camvid/camvid.0@1by30.txt'
+unlabeled_dataset.ann_file = 'data_lists/camvid/camvid.0@1by30-unlabeled.txt'
+train_dataloader = dict(dataset=dict(datasets=[labeled_dataset, unlabeled_dataset]))

@@ -1,0 +1,27 @@
+"""Data sets, samplers and transforms."""
+
+from .camvid import CamVidDataset
+from .gta5 import GTA5Dataset
+from .mosaic import MosaicDataset
+from .samplers import MultiSourceSampler
+from .transforms import (
+    ColorJitter,
+    LoadValidMap,
+    MultiBranch,
+    RandAugmentColor,
+    RandomGaussianBlur,
+)
+from .unlabeled import UnlabeledDataset
+
+__all__ = [
+    'CamVidDataset',
+    'ColorJitter',
+    'GTA5Dataset',
+    'LoadValidMap',
+    'MosaicDataset',
+    'MultiBranch',
+    'MultiSourceSampler',
+    'RandAugmentColor',
+    'RandomGaussianBlur',
+    'UnlabeledDataset',
+]

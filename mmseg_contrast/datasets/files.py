@@ -1,0 +1,179 @@
+"""Reading and writing the files of a data set: image folders, lists of names, masks.
+
+A *name* is the path of an image relative to its folder, with ``/`` between folders and without
+suffix. The lists of labelled and unlabelled images hold one name per line.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+IGNORE_INDEX = 255
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff')
+
+
+def list_images(folder: str | Path, suffix: str | None = None) -> dict[str, Path]:
+    """Find the images of a folder and of its sub-folders.
+
+    Args:
+        folder (str | Path): The folder of images.
+        suffix (str, optional): End of the file names to keep and to cut off, e.g.
+            ``'_leftImg8bit.png'``. Defaults to None: each usual image suffix.
+
+    Returns:
+        dict[str, Path]: Path of each image by its name, sorted by name.
+
+    Raises:
+        FileNotFoundError: The folder does not exist or holds no such image.
+        ValueError: Two files have the same name.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f'The image folder {folder} does not exist: create or link it, or mend the path.'
+        )
+    images: dict[str, Path] = {}
+    for path in sorted(folder.rglob('*')):
+        end = path.suffix if suffix is None else suffix
+        if not path.name.endswith(end) or (suffix is None and end.lower() not in IMAGE_SUFFIXES):
+            continue
+        name = path.relative_to(folder).as_posix()[: -len(end)]
+        if name in images:
+            raise ValueError(
+                f'{images[name]} and {path} have the same name without suffix: keep one of them, '
+                'or give the suffix of the images.'
+            )
+        images[name] = path
+    if not images:
+        wanted = suffix or ', '.join(IMAGE_SUFFIXES)
+        raise FileNotFoundError(
+            f'No image with suffix {wanted} in {folder}: put images there, or mend the path.'
+        )
+    return dict(sorted(images.items()))
+
+
+def read_list(path: str | Path) -> list[str]:
+    """Read the non-empty lines of a text file.
+
+    Args:
+        path (str | Path): A list with one entry per line.
+
+    Returns:
+        list[str]: The entries, without surrounding white space.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file has no entry, or one entry twice.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'The list {path} does not exist: write it with tools/misc/split_dataset.py.'
+        )
+    entries = [
+        line.strip() for line in path.read_text(encoding='utf-8').splitlines() if line.strip()
+    ]
+    if not entries:
+        raise ValueError(f'The list {path} is empty: write one image name per line.')
+    if len(set(entries)) < len(entries):
+        twice = next(entry for entry in entries if entries.count(entry) > 1)
+        raise ValueError(f'The list {path} holds {twice!r} more than once: keep each image once.')
+    return entries
+
+
+def write_file(path: str | Path, content: str | bytes) -> None:
+    """Write a file atomically: readers see the old file or the new one, never a part.
+
+    Args:
+        path (str | Path): Where to write; missing folders are made.
+        content (str | bytes): The whole content; text is written as UTF-8.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
+    try:
+        with os.fdopen(handle, 'wb') as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner can read
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def sha256_of(content: str | bytes | Path) -> str:
+    """Hash a text, bytes or the content of a file with SHA-256.
+
+    Args:
+        content (str | bytes | Path): The text (as UTF-8), the bytes, or the path of the file.
+
+    Returns:
+        str: 64 hexadecimal digits.
+    """
+    if isinstance(content, Path):
+        content = content.read_bytes()
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
+
+
+def read_mask(path: str | Path) -> np.ndarray:
+    """Read a mask as the stored ids; the colours of a palette image are not looked at.
+
+    Args:
+        path (str | Path): An image of one channel, or with a palette.
+
+    Returns:
+        np.ndarray: Class ids, shape (H, W).
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is no image, or has more than one channel.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'The mask {path} does not exist: add it, or take its image off the labelled list.'
+        )
+    try:
+        with Image.open(path) as image:
+            mask = np.asarray(image)
+    except (UnidentifiedImageError, OSError) as error:
+        raise ValueError(f'The mask {path} cannot be read ({error}): replace the file.') from error
+    if mask.ndim != 2:
+        raise ValueError(
+            f'The mask {path} has {mask.shape[2]} channels: convert its colours to one channel '
+            'of class ids.'
+        )
+    return mask
+
+
+def count_pixels(masks: Iterable[np.ndarray], num_classes: int | None = None) -> np.ndarray:
+    """Count the pixels of each class in each mask.
+
+    Args:
+        masks (Iterable[np.ndarray]): Class ids, uint8, each of shape (H, W); 255 is ignored.
+        num_classes (int, optional): Number of classes C. Defaults to None: the largest id, plus 1.
+
+    Returns:
+        np.ndarray: Pixel counts, int64, shape (N, C).
+
+    Raises:
+        ValueError: A mask holds an id that is neither a class nor 255.
+    """
+    counts = np.array(
+        [np.bincount(mask.ravel(), minlength=256) for mask in masks], dtype=np.int64
+    ).reshape(-1, 256)
+    highest = int(np.flatnonzero(counts[:, :IGNORE_INDEX].any(axis=0)).max(initial=-1))
+    if num_classes is None:
+        return counts[:, : highest + 1]
+    if highest >= num_classes:
+        raise ValueError(
+            f'A mask holds the id {highest}, but {num_classes} classes have the ids 0 to '
+            f'{num_classes - 1} (255 is ignored): correct the number of classes, or convert '
+            'the masks.'
+        )
+    return counts[:, :num_classes]

@@ -1,0 +1,4 @@
+"""Hooks and loops; importing this registers them."""
+
+from .hooks import *  # noqa: F403
+from .runner import *  # noqa: F403

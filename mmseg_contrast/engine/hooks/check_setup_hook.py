@@ -1,0 +1,258 @@
+"""Complaining before the first iteration, not hours later."""
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.dataset import ConcatDataset
+from mmengine.dist import get_world_size
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from mmseg.datasets import BaseSegDataset
+from mmseg.datasets.transforms import RandomCrop
+from mmseg.registry import HOOKS
+from torch import Tensor
+
+from ...datasets.checks import (
+    Problem,
+    check_crop,
+    check_ids,
+    find_missing,
+    scan,
+    source_of,
+)
+
+MAX_FILES = 32
+CROP_DRAWS = 16
+# Weights of these parts must be there in full; heads of a method may be new or left out.
+CORE = ('backbone', 'neck', 'decode_head')
+
+
+@HOOKS.register_module()
+class CheckSetupHook(Hook):
+    """Check data, model and checkpoint before training starts.
+
+    Raises ``ValueError`` with one sentence: the place, what is wrong, and the remedy. Looks at up
+    to 32 masks and images, spread over each list, which takes seconds. Every process finds the
+    same, without talking to the others.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_train(self, runner: Runner) -> None:
+        """Check the training data against the model.
+
+        Args:
+            runner (Runner): The runner, with its data and model built.
+
+        Raises:
+            ValueError: Something is wrong.
+        """
+        loader = runner.train_dataloader
+        dataset = loader.dataset
+        parts = dataset.datasets if isinstance(dataset, ConcatDataset) else [dataset]
+        parts = [part for part in parts if isinstance(part, BaseSegDataset)]
+        _raise_first(check_classes(parts, _unwrapped(runner.model)))
+        needs = getattr(loader.sampler, 'counts', [loader.batch_size])
+        for part, need in zip(parts, needs):
+            _raise_first(check_dataset(part, need * get_world_size()))
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Check a checkpoint against the model, before its weights are loaded.
+
+        Args:
+            runner (Runner): The runner, with its model built.
+            checkpoint (dict): The content of the checkpoint file.
+
+        Raises:
+            ValueError: The checkpoint is of another model or, on resume, of another config.
+        """
+        own = _unwrapped(runner.model).state_dict()
+        loaded = checkpoint.get('state_dict', checkpoint)
+        if runner._resume:
+            text = checkpoint.get('meta', {}).get('cfg')
+            if text:
+                old = Config.fromstring(text, '.py')
+                _raise_first(check_same_config(old.get('model'), runner.cfg.get('model')))
+        _raise_first(check_state_dict(loaded, own))
+
+
+def check_dataset(dataset: BaseSegDataset, need: int) -> list[Problem]:
+    """Check the files of one data set and what its pipeline makes of them.
+
+    Args:
+        dataset (BaseSegDataset): The data set, with or without masks.
+        need (int): Samples of it in one batch.
+
+    Returns:
+        list[Problem]: What is wrong; when files are missing, nothing else is looked at.
+    """
+    if dataset.backend_args:
+        return []  # the files are not on this disk
+    source = source_of(dataset)
+    problems = find_missing(source)
+    if problems:
+        return problems
+    if len(source.images) < need:
+        what = f'there are {len(source.images)}, but a batch needs {need}'
+        problems.append(
+            Problem(
+                source.place, what, 'add images, or make batch_size or its source_ratio smaller'
+            )
+        )
+    found = scan(source.spread(MAX_FILES))
+    sizes = sizes_before_crop(dataset) if not found.problems else []
+    problems += found.problems + check_ids(found.stored, source)
+    for crop_size, images in sizes:
+        problems += check_crop(images, crop_size, source.place)
+    return problems
+
+
+def sizes_before_crop(
+    dataset: BaseSegDataset,
+) -> list[tuple[tuple[int, int], list[tuple[int, int]]]]:
+    """Find out how large images are when the pipeline comes to cut its crop out of them.
+
+    Args:
+        dataset (BaseSegDataset): The data set.
+
+    Returns:
+        list[tuple[tuple[int, int], list[tuple[int, int]]]]: Height and width of the crop, and of
+        some images before it; empty where nothing is cropped.
+    """
+    transforms = dataset.pipeline.transforms
+    crops = [i for i, transform in enumerate(transforms) if isinstance(transform, RandomCrop)]
+    if not crops:
+        return []
+    states = random.getstate(), np.random.get_state()
+    sizes = []
+    try:
+        for index in np.linspace(0, len(dataset) - 1, CROP_DRAWS).round().astype(int):
+            results = dataset.get_data_info(int(index))
+            for transform in transforms[: crops[0]]:
+                results = transform(results) if results is not None else None
+            if results is not None:
+                sizes.append(results['img'].shape[:2])
+    finally:
+        # The check must not change the random numbers that training will see.
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+    return [(tuple(transforms[crops[0]].crop_size), sizes)]
+
+
+def check_classes(datasets: Sequence[BaseSegDataset], model: Any) -> list[Problem]:
+    """Compare the classes of the data sets with each other and with the model.
+
+    Args:
+        datasets (Sequence[BaseSegDataset]): The sources of the training data.
+        model (Any): The segmentor; its ``decode_head`` knows ``num_classes``.
+
+    Returns:
+        list[Problem]: What differs.
+    """
+    problems = []
+    classes = [dataset.metainfo.get('classes') for dataset in datasets]
+    for dataset, other in zip(datasets, classes):
+        if other is not None and classes[0] is not None and tuple(other) != tuple(classes[0]):
+            what = f'its classes {tuple(other)} differ from those of the first source, '
+            what += f'{tuple(classes[0])}'
+            remedy = 'give all sources the same metainfo, and unlabelled ones like=<labelled type>'
+            problems.append(Problem(type(dataset).__name__, what, remedy))
+    heads = getattr(model, 'decode_head', None)
+    head = heads[-1] if isinstance(heads, Sequence) or hasattr(heads, 'append') else heads
+    number = getattr(head, 'num_classes', None)
+    if datasets and classes[0] is not None and number not in (None, len(classes[0])):
+        what = f'num_classes={number}, but the data set {type(datasets[0]).__name__} has '
+        what += f'{len(classes[0])} classes'
+        remedy = f'set num_classes={len(classes[0])} in every head of the model'
+        problems.append(Problem('model.decode_head', what, remedy))
+    return problems
+
+
+def check_state_dict(loaded: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> list[Problem]:
+    """Compare the weights of a checkpoint with those of the model.
+
+    A checkpoint of the backbone alone is welcome; so is one without teacher or contrast heads, or
+    with some that the model does not have.
+
+    Args:
+        loaded (Mapping[str, Tensor]): Weights of the checkpoint.
+        own (Mapping[str, Tensor]): Weights of the model.
+
+    Returns:
+        list[Problem]: At most one.
+    """
+    loaded = {key.removeprefix('module.'): value for key, value in loaded.items()}
+    remedy = 'give the checkpoint of a model with this config'
+    backbone = 'or load weights of a backbone with backbone.init_cfg=dict(type="Pretrained", ...)'
+    for key in sorted(loaded.keys() & own.keys()):
+        have, need = tuple(loaded[key].shape), tuple(own[key].shape)
+        if have != need and 'conv_seg' in key:
+            what = f'it has {have[0]} classes, but the model {need[0]} ({key})'
+            remedy += ', or delete the weights of its heads and load the rest'
+            return [Problem('checkpoint', what, remedy)]
+    for key in sorted(loaded.keys() & own.keys()):
+        have, need = tuple(loaded[key].shape), tuple(own[key].shape)
+        if have != need:
+            what = f'{key} has the shape {have}, but in the model {need}'
+            return [Problem('checkpoint', f'it is of another model: {what}', remedy)]
+    if not loaded.keys() & own.keys():
+        what = 'none of its weights has a name that the model knows'
+        return [Problem('checkpoint', what, f'{remedy}, {backbone}')]
+    for part in CORE:
+        theirs, ours = (
+            # Old checkpoints do not count batches.
+            {key for key in keys if key.startswith(f'{part}.') and not key.endswith('_tracked')}
+            for keys in (loaded, own)
+        )
+        missing, surplus = sorted(ours - theirs), sorted(theirs - ours)
+        # A classifier at the end of a pretrained backbone is a surplus that does no harm.
+        if theirs and (missing or len(surplus) > 0.1 * len(theirs)):
+            key = (missing or surplus)[0]
+            side = 'it lacks' if missing else 'the model lacks'
+            what = f'it is of another model: {side} {key}'
+            return [Problem('checkpoint', what, f'{remedy}, {backbone}')]
+    return []
+
+
+def check_same_config(old: Any, new: Any, place: str = 'model') -> list[Problem]:
+    """Look for the first difference between the models of two configs.
+
+    Args:
+        old (Any): ``model`` in the config of the checkpoint.
+        new (Any): ``model`` in the config of this run.
+        place (str): Where in the config this is. Defaults to 'model'.
+
+    Returns:
+        list[Problem]: At most one. Where initial weights come from does not matter.
+    """
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted({*old, *new} - {'init_cfg', 'pretrained'}, key=str):
+            problems = check_same_config(
+                old.get(key, '(not given)'), new.get(key, '(not given)'), f'{place}.{key}'
+            )
+            if problems:
+                return problems
+        return []
+    if isinstance(old, list | tuple) and isinstance(new, list | tuple) and len(old) == len(new):
+        pairs = (check_same_config(*pair, f'{place}[{i}]') for i, pair in enumerate(zip(old, new)))
+        return next((problems for problems in pairs if problems), [])
+    if old == new:
+        return []
+    what = f'it was {old!r} in the run to resume, and is {new!r} in this config'
+    remedy = 'resume with the config of that run, or start a new run with load_from'
+    return [Problem(place, what, remedy)]
+
+
+def _unwrapped(model: Any) -> Any:
+    """Take a model out of its wrapper for distributed training."""
+    return model.module if is_model_wrapper(model) else model
+
+
+def _raise_first(problems: Sequence[Problem]) -> None:
+    """Raise the first problem, if there is one."""
+    if problems:
+        raise ValueError(str(problems[0]))

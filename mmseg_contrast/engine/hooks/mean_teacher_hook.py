@@ -1,0 +1,137 @@
+"""Keeps the teacher an exponential moving average of the student."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+
+from ...models.segmentors import SemiSupervisedSegmentor
+
+SCHEDULES = ('constant', 'cosine')
+
+
+def unwrap_segmentor(runner: Runner, owner: str) -> SemiSupervisedSegmentor:
+    """Return the runner's segmentor without wrappers.
+
+    Args:
+        runner (Runner): The runner.
+        owner (str): Who asks, for the error.
+
+    Raises:
+        TypeError: If it is no :class:`SemiSupervisedSegmentor`.
+    """
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    if not isinstance(model, SemiSupervisedSegmentor):
+        raise TypeError(
+            f'{owner} needs a SemiSupervisedSegmentor, the model is a {type(model).__name__}: set '
+            "model.type='SemiSupervisedSegmentor' or remove the hook."
+        )
+    return model
+
+
+@HOOKS.register_module()
+class MeanTeacherHook(Hook):
+    r"""Updates the teacher after each optimiser step.
+
+    .. math:: \theta_T \leftarrow (1 - m_k) \theta_T + m_k \theta_S
+
+    with MMEngine's convention of the momentum (the papers' :math:`\alpha` is :math:`1 - m`) and k
+    counted in optimiser steps since the burn-in, so that gradient accumulation changes nothing. When the
+    burn-in ends, the teacher becomes a copy of the student; until then it is one at each validation
+    and in each checkpoint. A teacher that was loaded is kept.
+
+    Args:
+        momentum (float): Share of the student in each update, in (0, 1]; 0.01 is :math:`\alpha` 0.99.
+        schedule (str): ``'constant'``, or ``'cosine'``: m falls to 0 at the end of training,
+            :math:`m_k = m (1 + \cos(\pi k / K)) / 2`.
+        early_average (bool): Whether :math:`m_k` is at least ``1 / (k + 1)``, so that the first
+            steps average evenly (C3-SemiSeg's published code).
+
+    Raises:
+        ValueError: If the momentum is out of range or the schedule unknown.
+    """
+
+    priority = 'NORMAL'
+
+    def __init__(
+        self, momentum: float = 0.01, schedule: str = 'constant', early_average: bool = True
+    ) -> None:
+        if not 0 < momentum <= 1:
+            raise ValueError(
+                f'MeanTeacherHook(momentum={momentum}) is the share of the student in each update: '
+                "use (0, 1]; a paper's alpha of 0.99 is momentum=0.01."
+            )
+        if momentum > 0.5:
+            warnings.warn(
+                f'MeanTeacherHook(momentum={momentum}) makes the teacher follow the student almost at '
+                f"once; did you mean {1 - momentum:.4g} (a paper's alpha is 1 - momentum)?",
+                stacklevel=2,
+            )
+        if schedule not in SCHEDULES:
+            raise ValueError(
+                f"MeanTeacherHook(schedule='{schedule}') is unknown: use one of {SCHEDULES}."
+            )
+        self.momentum = momentum
+        self.schedule = schedule
+        self.early_average = early_average
+        self.steps = 0
+
+    def momentum_at(self, step: int, total: int) -> float:
+        """Return the momentum of an update.
+
+        Args:
+            step (int): Number of the update since the burn-in, from 1.
+            total (int): Number of updates in the whole training.
+        """
+        momentum = self.momentum
+        if self.schedule == 'cosine':
+            momentum *= (1 + math.cos(math.pi * min(step / total, 1.0))) / 2
+        return max(momentum, 1 / (step + 1)) if self.early_average else momentum
+
+    def before_train(self, runner: Runner) -> None:
+        """Pair the branches by name; copy the student unless a teacher was loaded."""
+        self.model = unwrap_segmentor(runner, type(self).__name__)
+        self.ema = self.model.teacher_ema()
+        if not self.model.teacher_loaded:
+            self.ema.copy()
+            self.model.ema_steps.zero_()
+        self.steps = int(self.model.ema_steps)
+        self.interval = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Update the teacher if this iteration made an optimiser step."""
+        done = runner.iter + 1
+        if done <= self.model.burn_in:
+            if done == self.model.burn_in:
+                self.ema.copy()
+            return
+        if not runner.optim_wrapper.should_update():
+            return
+        self.steps += 1
+        self.model.ema_steps.fill_(self.steps)
+        total = max((runner.max_iters - self.model.burn_in) // self.interval, 1)
+        self.ema.update(self.momentum_at(self.steps, total))
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Show the student as the teacher while the burn-in lasts."""
+        self._copy_in_burn_in(runner)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Save the student as the teacher while the burn-in lasts."""
+        if self._copy_in_burn_in(runner):
+            for name, value in self.model.teacher.state_dict().items():
+                checkpoint['state_dict'][f'teacher.{name}'].copy_(value)
+
+    def _copy_in_burn_in(self, runner: Runner) -> bool:
+        pending = hasattr(self, 'ema') and runner.iter < self.model.burn_in
+        if pending:
+            self.ema.copy()
+        return pending

@@ -1,0 +1,79 @@
+"""Logs what the selector, the contrast heads and the ramps do, and says why a term is zero."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+
+from .mean_teacher_hook import unwrap_segmentor
+
+#: What it means when a statistic of this name stays 0.
+ZERO_REASONS = {
+    'coverage': 'no pixel passes the selector: its threshold is too high for this teacher; lower it '
+    'or lengthen the burn-in',
+    'anchors': 'no pixel can be an anchor: all pixels of the feature grid are ignored, rejected by '
+    'the selector, or of excluded classes',
+    'positives': 'no anchor has a positive: each class occurs once at most; raise samples_per_class '
+    'or the crop size',
+    'negatives': 'all sampled pixels are of one class: a contrast needs at least two in a batch',
+}
+
+
+@HOOKS.register_module()
+class SemiDiagnosticsHook(Hook):
+    """Writes the segmentor's running statistics at each log interval, with one host sync.
+
+    Overall numbers (coverage, anchors, terms before their weight, ramps) join the log line; numbers
+    per class (thresholds, coverage, share of the predictions) go to the visualizer's backends as
+    ``unsup.threshold/<class>`` and so on. A statistic of :data:`ZERO_REASONS` that stays 0 for
+    ``patience`` intervals gives one warning with the reason.
+
+    Args:
+        interval (int): Iterations between logs; use that of ``LoggerHook``.
+        patience (int): Intervals at 0 before the warning.
+    """
+
+    # Before LoggerHook (BELOW_NORMAL), which prints what is written here.
+    priority = 'NORMAL'
+
+    def __init__(self, interval: int = 50, patience: int = 3) -> None:
+        self.interval = interval
+        self.patience = patience
+        self._zeros: dict[str, int] = {}
+
+    def before_train(self, runner: Runner) -> None:
+        """Find the segmentor and its class names."""
+        self.model = unwrap_segmentor(runner, type(self).__name__)
+        meta = getattr(runner.train_dataloader.dataset, 'metainfo', {})
+        self.classes = meta.get('classes') or [str(i) for i in range(self.model.num_classes)]
+        self.model.running_stats.pop()
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Log the statistics of the interval that ends with this iteration."""
+        if not self.every_n_train_iters(runner, self.interval):
+            return
+        per_class = {}
+        for name, value in self.model.running_stats.pop().items():
+            if isinstance(value, list):
+                base = name.removesuffix('_per_class')
+                per_class.update({f'{base}/{c}': v for c, v in zip(self.classes, value)})
+            else:
+                runner.message_hub.update_scalar(f'train/{name}', value)
+                self._warn_of_zero(runner, name, value)
+        if per_class:
+            runner.visualizer.add_scalars(per_class, step=runner.iter + 1)
+
+    def _warn_of_zero(self, runner: Runner, name: str, value: float) -> None:
+        reason = ZERO_REASONS.get(name.rsplit('.', 1)[-1])
+        if reason is None:
+            return
+        self._zeros[name] = self._zeros.get(name, 0) + 1 if value == 0 else 0
+        if self._zeros[name] == self.patience:
+            runner.logger.warning(
+                f'{name} has been 0 for {self.patience * self.interval} iterations: {reason}.'
+            )

@@ -1,0 +1,5 @@
+"""Loops."""
+
+from .teacher_student_val_loop import TeacherStudentValLoop
+
+__all__ = ['TeacherStudentValLoop']

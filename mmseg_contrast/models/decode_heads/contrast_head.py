@@ -1,0 +1,163 @@
+"""Base of the heads that learn pixel embeddings beside a segmentation head."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+from mmengine.model import BaseModule
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from torch import Tensor, nn
+
+from ...structures import Features, PixelTargets, SemiStep
+from ..utils.ramp import Ramp
+
+
+@MODELS.register_module()
+class ConvProjector(BaseModule):
+    """Projection head of 1x1 convolutions with ReLU in between and no norm.
+
+    Source: C3-SemiSeg (Zhou et al., ICCV 2021), section 4.1 (two layers).
+
+    Args:
+        in_channels (int): Channels of the feature.
+        out_channels (int): Channels of the hidden layers and of the embedding.
+        num_layers (int): Number of convolutions.
+        init_cfg (dict, optional): Initialisation; defaults to N(0, 0.01), as in the published code.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int = 256,
+        num_layers: int = 2,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg or {'type': 'Normal', 'layer': 'Conv2d', 'std': 0.01})
+        layers: list[nn.Module] = []
+        for i in range(num_layers):
+            layers += [nn.ReLU(inplace=True)] if i else []
+            layers.append(nn.Conv2d(out_channels if i else in_channels, out_channels, 1))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Project features (B, D_in, h, w) to embeddings (B, D, h, w)."""
+        return self.layers(x)
+
+
+class ContrastHead(BaseDecodeHead):
+    """An auxiliary head that embeds pixels and returns a contrastive term.
+
+    In a plain MMSeg ``EncoderDecoder`` it trains on the labels alone; in
+    :class:`SemiSupervisedSegmentor` it also gets the unlabelled images and the teacher through
+    :meth:`loss_by_step`. It has no classifier and takes no part in inference.
+
+    Args:
+        in_channels (int): Channels of the feature that is embedded.
+        channels (int): Channels D of the embedding.
+        num_classes (int): Number of classes C.
+        in_index (int | str): Backbone stage, or ``'decode'`` for the input of the decode head's
+            classifier (in :class:`SemiSupervisedSegmentor` only).
+        projector (dict, optional): Config of the projection head, any registered module that maps
+            (B, in_channels, h, w) to (B, D, h, w). Defaults to :class:`ConvProjector`.
+        loss_weight (float): Factor of the term.
+        ramp (dict, optional): Arguments of :class:`Ramp`; none means a factor of 1 throughout.
+        ignore_index (int): Label that never counts.
+        init_cfg (dict, optional): Initialisation of the head.
+    """
+
+    #: Whether the teacher must also see the labelled images.
+    needs_teacher_on_labeled = False
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int = 256,
+        *,
+        num_classes: int,
+        in_index: int | str = -1,
+        projector: dict | None = None,
+        loss_weight: float = 0.1,
+        ramp: dict | None = None,
+        ignore_index: int = 255,
+        align_corners: bool = False,
+        init_cfg: dict | None = None,
+    ) -> None:
+        self.uses_decode_feature = in_index == 'decode'
+        super().__init__(
+            in_channels,
+            channels,
+            num_classes=num_classes,
+            out_channels=num_classes,
+            dropout_ratio=0,
+            in_index=-1 if self.uses_decode_feature else in_index,
+            ignore_index=ignore_index,
+            align_corners=align_corners,
+            init_cfg=init_cfg,
+        )
+        # The base class always builds these; unused parameters would stop DistributedDataParallel.
+        del self.conv_seg, self.loss_decode
+        projector = projector or {'type': 'ConvProjector'}
+        self.projector = MODELS.build(
+            {'in_channels': in_channels, 'out_channels': channels, **projector}
+        )
+        self.loss_weight = loss_weight
+        self.ramp = Ramp(**(ramp or {}))
+
+    def embed(self, features: Features) -> Tensor:
+        """Embed features; the result (B, D, h, w) is not normalised.
+
+        Args:
+            features (Features): Features of B images.
+
+        Raises:
+            ValueError: If the classifier's input is asked for and not there.
+        """
+        if not self.uses_decode_feature:
+            return self.forward(features.stages)
+        if features.decode is None:
+            raise ValueError(
+                f"{type(self).__name__}(in_index='decode') needs SemiSupervisedSegmentor and a decode "
+                "head with 'conv_seg': use it, or give a backbone stage as in_index."
+            )
+        return self.projector(features.decode)
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Embed the backbone's features.
+
+        Args:
+            inputs (Sequence[Tensor]): Feature maps of the backbone's stages.
+        """
+        return self.projector(self._transform_inputs(inputs))
+
+    def loss(
+        self, inputs: Sequence[Tensor], batch_data_samples: Sequence[SegDataSample], train_cfg: dict
+    ) -> dict[str, Tensor]:
+        """Compute the term on labels alone, as MMSeg calls an auxiliary head.
+
+        Args:
+            inputs (Sequence[Tensor]): Feature maps of the backbone's stages.
+            batch_data_samples (Sequence[SegDataSample]): Samples with ``gt_sem_seg``.
+            train_cfg (dict): Unused.
+        """
+        labeled = PixelTargets.from_samples(batch_data_samples, self.ignore_index)
+        losses, stats = self.loss_by_step(SemiStep(Features(inputs), labeled))
+        # MMEngine averages what it logs, which integers do not allow.
+        return {**losses, **{k: v.float() for k, v in stats.items() if isinstance(v, Tensor)}}
+
+    @abstractmethod
+    def loss_by_step(
+        self, step: SemiStep, teacher: ContrastHead | None = None
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor | float]]:
+        """Compute the term of one training step.
+
+        Args:
+            step (SemiStep): What the step knows.
+            teacher (ContrastHead, optional): The teacher's copy of this head.
+
+        Returns:
+            tuple[dict, dict]: Losses, each with a gradient path to all parameters of the head even
+            where it is 0; and statistics to log (no name contains ``loss``).
+        """

@@ -1,0 +1,159 @@
+"""Pixel-wise contrast of C3-SemiSeg."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.dist import all_gather, get_rank
+from mmseg.registry import MODELS
+from torch import Tensor
+
+from ...structures import SemiStep
+from ...structures.pixel_targets import nearest
+from ..losses.contrast import grouped_contrast
+from ..utils import current_iter, gather_pixels, reduce_mean, sample_anchors
+from .contrast_head import ContrastHead
+
+SOURCES = ('labeled', 'unlabeled')
+SAMPLINGS = ('segmentation_aware', 'random')
+KEYS = ('student', 'teacher')
+
+
+@MODELS.register_module()
+class PixelContrastHead(ContrastHead):
+    r"""Pulls pixels of one class together across images and sets, and pushes other classes away.
+
+    Anchors are student embeddings of class-balanced pixels of labelled and unlabelled images; keys,
+    at the same positions, are the teacher's embeddings for unlabelled and the student's own, without gradient, for
+    labelled images. In distributed training each rank's anchors meet the keys of all ranks. The loss
+    is Eq. 5 of C3-SemiSeg (Zhou et al., ICCV 2021), see :func:`grouped_contrast`. Hard pixels
+    (section 3.3) are those where the student errs (labelled) or disagrees with the teacher
+    (unlabelled).
+
+    Args:
+        temperature (float): :math:`\tau`, above 0.
+        samples_per_class (int): Pixels of each class in each image.
+        hard_ratio (float): Share of hard pixels among them, in [0, 1].
+        min_pixels (int): Classes with fewer pixels of an image's feature grid are left out of it.
+        sampling (str): ``'segmentation_aware'`` or ``'random'``.
+        sources (tuple[str, ...]): Sets that take part, of ``'labeled'`` and ``'unlabeled'``.
+        labeled_keys (str): Network that makes the keys of labelled images, ``'student'`` (as the
+            published code) or ``'teacher'`` (as the paper's text).
+        exclude_classes (tuple[int, ...]): Classes that take no part (the published code leaves out
+            class 0).
+        base_temperature (float, optional): Multiplies the loss by ``temperature / base_temperature``,
+            as the published code does with 0.1.
+        kwargs: Arguments of :class:`ContrastHead`.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int = 256,
+        *,
+        temperature: float = 0.15,
+        samples_per_class: int = 20,
+        hard_ratio: float = 0.5,
+        min_pixels: int = 1,
+        sampling: str = 'segmentation_aware',
+        sources: tuple[str, ...] = SOURCES,
+        labeled_keys: str = 'student',
+        exclude_classes: tuple[int, ...] = (),
+        base_temperature: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(in_channels, channels, **kwargs)
+        name = type(self).__name__
+        if temperature <= 0:
+            raise ValueError(f'{name}(temperature={temperature}) must be above 0.')
+        if not 0 <= hard_ratio <= 1:
+            raise ValueError(f'{name}(hard_ratio={hard_ratio}) is a share: use [0, 1].')
+        if not sources or not set(sources) <= set(SOURCES):
+            raise ValueError(f'{name}(sources={sources}) must name some of {SOURCES}.')
+        for key, value, known in (
+            ('sampling', sampling, SAMPLINGS),
+            ('labeled_keys', labeled_keys, KEYS),
+        ):
+            if value not in known:
+                raise ValueError(f"{name}({key}='{value}') is unknown: use one of {known}.")
+        self.temperature = temperature
+        self.samples_per_class = samples_per_class
+        self.hard_ratio = hard_ratio
+        self.min_pixels = min_pixels
+        self.sampling = sampling
+        self.sources = tuple(sources)
+        self.needs_teacher_on_labeled = labeled_keys == 'teacher'
+        self.scale = 1.0 if base_temperature is None else temperature / base_temperature
+        excluded = torch.zeros(self.num_classes, dtype=torch.bool)
+        excluded[list(exclude_classes)] = True
+        self.register_buffer('excluded', excluded, persistent=False)
+
+    def loss_by_step(
+        self, step: SemiStep, teacher: ContrastHead | None = None
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor | float]]:
+        """Compute the contrastive term of one step; see :meth:`ContrastHead.loss_by_step`."""
+        embedding = step.align(self.embed(step.student))
+        index, filled = self._sample(step, embedding.shape[2:])
+        # Only sampled pixels are normalised: one gather, whose backward is one scatter.
+        anchors = _group_by_class(F.normalize(gather_pixels(embedding.float(), index), dim=-1))
+        with torch.no_grad():
+            keys = self._key_embedding(step, embedding.detach(), teacher)
+            keys = _group_by_class(F.normalize(gather_pixels(keys.float(), index), dim=-1))
+            mask = _group_by_class(filled)
+            all_keys = torch.cat(all_gather(keys), 1)
+            all_masks = torch.cat(all_gather(mask), 1)
+        total, num_anchors, num_positives, num_negatives = grouped_contrast(
+            anchors, all_keys, mask, all_masks, self.temperature, get_rank() * mask.shape[1]
+        )
+        count = reduce_mean(num_anchors.float())
+        # Padding is no part of the sum, so a step without anchors has loss 0 and gradient 0.
+        raw = self.scale * total / torch.where(count > 0, count, 1)
+        ramp = self.ramp(current_iter())
+        anchors_seen = num_anchors.clamp(min=1)
+        return {'loss_contrast': self.loss_weight * ramp * raw}, {
+            'raw': raw.detach(),
+            'ramp': ramp,
+            'anchors': num_anchors,
+            'positives': num_positives / anchors_seen,
+            'negatives': num_negatives / anchors_seen,
+        }
+
+    def _sample(self, step: SemiStep, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        targets = step.targets
+        labels = nearest(targets.accepted_labels, size)
+        hard = None
+        if self.sampling == 'segmentation_aware' and step.logits is not None:
+            hard = step.logits.argmax(1)
+            hard = nearest(hard, size) != labels
+        known = labels != targets.ignore_index
+        dropped = self.excluded[labels.where(known, 0)] | ~known
+        labels = labels.masked_fill(dropped, targets.ignore_index)
+        num_labeled = 0 if step.labeled is None else len(step.labeled)
+        if 'labeled' not in self.sources:
+            labels[:num_labeled] = targets.ignore_index
+        if 'unlabeled' not in self.sources:
+            labels[num_labeled:] = targets.ignore_index
+        return sample_anchors(
+            labels, self.num_classes, self.samples_per_class, hard, self.hard_ratio, self.min_pixels
+        )
+
+    def _key_embedding(
+        self, step: SemiStep, student: Tensor, teacher: ContrastHead | None
+    ) -> Tensor:
+        num_labeled = 0 if step.labeled is None else len(step.labeled)
+        labeled = student[:num_labeled]
+        if step.teacher_labeled is not None and self.needs_teacher_on_labeled:
+            labeled = teacher.embed(step.teacher_labeled)
+        if step.teacher is None:
+            return torch.cat([labeled, student[num_labeled:]])
+        return torch.cat([labeled, teacher.embed(step.teacher).to(labeled)])
+
+
+def _group_by_class(x: Tensor) -> Tensor:
+    # (B, C, K, ...) to (C, B K, ...)
+    return x.transpose(0, 1).flatten(1, 2)

@@ -1,0 +1,6 @@
+"""Losses: pure functions on tensors, and the registered modules that configs name."""
+
+from .contrast import grouped_contrast
+from .pixel_loss import ConsistencyLoss, PixelCrossEntropyLoss, pixel_cross_entropy
+
+__all__ = ['ConsistencyLoss', 'PixelCrossEntropyLoss', 'grouped_contrast', 'pixel_cross_entropy']

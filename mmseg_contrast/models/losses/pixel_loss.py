@@ -1,0 +1,166 @@
+"""Cross-entropy of pixels with an explicit normaliser."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from ...structures import PixelTargets
+from ..utils.dist import reduce_mean
+from ..utils.ramp import Ramp, current_iter
+
+NORMS = ('valid', 'all')
+
+
+def pixel_cross_entropy(
+    logits: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    class_weight: Tensor | None = None,
+    norm: str = 'valid',
+    ignore_index: int = 255,
+) -> Tensor:
+    r"""Weighted cross-entropy of each pixel with hard or soft labels, averaged.
+
+    .. math:: L = \frac{1}{Z} \sum_i w_i \, \sum_c -p_{ic} \log softmax(z_i)_c
+
+    with :math:`Z = \sum_i w_i` (``norm='valid'``: mean over the pixels that count) or the number of
+    all pixels (``norm='all'``). In distributed training Z is the mean over the ranks, so that the
+    averaged gradient is that of the joint batch. No host sync; 0 where no pixel counts.
+
+    Args:
+        logits (Tensor): Logits of shape (B, C, H, W).
+        target (Tensor): Integer labels (B, H, W), or probabilities (B, C, H, W).
+        weight (Tensor, optional): Weight of each pixel, (B, H, W). Defaults to 1 wherever the label
+            is not ignored.
+        class_weight (Tensor, optional): Factor of each class, (C,). Multiplies hard labels' terms
+            and is not part of Z.
+        norm (str): ``'valid'`` or ``'all'``.
+        ignore_index (int): Hard label that never counts.
+
+    Returns:
+        Tensor: A scalar in float32.
+    """
+    with torch.autocast(device_type=logits.device.type, enabled=False):
+        if logits.dtype != torch.float64:
+            logits = logits.float()
+        if target.is_floating_point():
+            loss = -(target * logits.log_softmax(1)).sum(1)
+            valid = torch.ones_like(loss) if weight is None else weight
+        else:
+            loss = F.cross_entropy(
+                logits, target, class_weight, ignore_index=ignore_index, reduction='none'
+            )
+            valid = (target != ignore_index).to(loss)
+            if weight is not None:
+                valid = valid * weight
+        total = valid.sum() if norm == 'valid' else loss.new_full((), loss.numel())
+        total = reduce_mean(total)
+        return (loss * valid).sum() / torch.where(total > 0, total, 1)
+
+
+def _check_norm(norm: str, owner: str) -> str:
+    if norm not in NORMS:
+        raise ValueError(f"{owner}(norm='{norm}') is unknown: use one of {NORMS}.")
+    return norm
+
+
+@MODELS.register_module()
+class PixelCrossEntropyLoss(nn.Module):
+    """Supervised cross-entropy for ``loss_decode``: mean over the labelled pixels, no host sync.
+
+    MMSeg's ``CrossEntropyLoss`` reads counts back to the host in each step and fails for class
+    weights with ignored pixels; this one does neither.
+
+    Args:
+        class_weight (list[float], optional): Factor of each class.
+        norm (str): ``'valid'`` divides by the labelled pixels, ``'all'`` by all pixels.
+        loss_weight (float): Factor of the loss.
+        loss_name (str): Log key, starts with ``loss_``.
+
+    Raises:
+        ValueError: If ``norm`` is unknown.
+    """
+
+    def __init__(
+        self,
+        class_weight: list[float] | None = None,
+        norm: str = 'valid',
+        loss_weight: float = 1.0,
+        loss_name: str = 'loss_ce',
+    ) -> None:
+        super().__init__()
+        self.norm = _check_norm(norm, type(self).__name__)
+        self.loss_weight = loss_weight
+        self.loss_name = loss_name
+        weight = None if class_weight is None else torch.tensor(class_weight, dtype=torch.float32)
+        self.register_buffer('class_weight', weight, persistent=False)
+
+    def forward(
+        self,
+        cls_score: Tensor,
+        label: Tensor,
+        weight: Tensor | None = None,
+        ignore_index: int = 255,
+        **_: object,
+    ) -> Tensor:
+        """Return the weighted loss.
+
+        Args:
+            cls_score (Tensor): Logits of shape (B, C, H, W).
+            label (Tensor): Integer labels of shape (B, H, W).
+            weight (Tensor, optional): Weight of each pixel, as MMSeg's pixel samplers give it.
+            ignore_index (int): Label that never counts.
+        """
+        return self.loss_weight * pixel_cross_entropy(
+            cls_score, label, weight, self.class_weight, self.norm, ignore_index
+        )
+
+
+@MODELS.register_module()
+class ConsistencyLoss(nn.Module):
+    r"""Cross-entropy of the student with the teacher's labels on the unlabelled images.
+
+    .. math::
+        L = \lambda \, r(i) \, \frac{1}{\sum w} \sum_p w_p \sum_c -T(A x)_{pc} \log S(\hat A x)_{pc}
+
+    Source: C3-SemiSeg (Zhou et al., ICCV 2021), Eq. 2 with the weight of Eq. 7. Soft labels are
+    used where the targets have them, hard ones otherwise.
+
+    Args:
+        loss_weight (float): :math:`\lambda`.
+        norm (str): ``'valid'`` divides by the sum of the weights, ``'all'`` by all pixels.
+        ramp (dict, optional): Arguments of :class:`Ramp`; none means a weight of 1 throughout.
+
+    Raises:
+        ValueError: If ``norm`` is unknown.
+    """
+
+    def __init__(
+        self, loss_weight: float = 1.0, norm: str = 'valid', ramp: dict | None = None
+    ) -> None:
+        super().__init__()
+        self.loss_weight = loss_weight
+        self.norm = _check_norm(norm, type(self).__name__)
+        self.ramp = Ramp(**(ramp or {}))
+
+    def forward(
+        self, logits: Tensor, targets: PixelTargets
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor | float]]:
+        """Return the weighted loss and what to log of it.
+
+        Args:
+            logits (Tensor): Student logits of shape (B, C, H, W).
+            targets (PixelTargets): Selected pseudo-labels of the same images.
+        """
+        labels = targets.labels if targets.probs is None else targets.probs
+        raw = pixel_cross_entropy(
+            logits, labels, targets.weight, norm=self.norm, ignore_index=targets.ignore_index
+        )
+        ramp = self.ramp(current_iter())
+        return (
+            {'loss_consistency': self.loss_weight * ramp * raw},
+            {'consistency_raw': raw.detach(), 'consistency_ramp': ramp},
+        )

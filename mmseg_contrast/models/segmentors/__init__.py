@@ -1,0 +1,5 @@
+"""Segmentors."""
+
+from .semi_supervised_segmentor import SemiSupervisedSegmentor
+
+__all__ = ['SemiSupervisedSegmentor']

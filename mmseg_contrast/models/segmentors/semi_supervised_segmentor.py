@@ -1,0 +1,380 @@
+"""Any MMSeg ``EncoderDecoder``, trained on labelled and unlabelled images together."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from typing import Any
+
+import torch
+from mmseg.models import EncoderDecoder
+from mmseg.models.utils import resize
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from mmseg.utils import add_prefix
+from torch import Tensor, nn
+
+from ...structures import Features, PixelTargets, SemiStep
+from ...utils.running_stats import RunningStats
+from ..decode_heads import ContrastHead
+from ..mixing import Mixed
+from ..utils import NamedEMA, current_iter, supervised_losses
+
+BRANCHES = ('student', 'teacher')
+Samples = list[SegDataSample]
+Stats = dict[str, 'Tensor | float']
+
+
+class TeacherBranch(EncoderDecoder):
+    """The teacher: same network as the student, frozen and always in eval mode.
+
+    Args:
+        kwargs: Arguments of MMSeg's ``EncoderDecoder``.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.requires_grad_(False)
+        self.eval()
+
+    def init_weights(self) -> None:
+        """Do nothing: the teacher starts as a copy of the student."""
+
+    def train(self, mode: bool = True) -> TeacherBranch:
+        """Stay in eval mode whatever the student does."""
+        return super().train(False)
+
+
+@MODELS.register_module()
+class SemiSupervisedSegmentor(EncoderDecoder):
+    r"""Semi-supervised training of an ``EncoderDecoder`` with an EMA teacher.
+
+    The segmentor itself is the student (keys ``backbone.*``, ``decode_head.*``, ...), the teacher is
+    its child ``teacher``; so MMSeg's test, inference, TTA and plain loading see the student.
+    :class:`MeanTeacherHook` keeps the teacher. A training batch has the branches ``sup`` (labelled)
+    and ``weak`` and ``strong`` (unlabelled, same geometry); each set may be absent. One step:
+
+    1. the teacher predicts the weak images; the ``selector`` says which pixels are trusted;
+    2. labelled and strong images are joined and go through ``mixing``;
+    3. one student forward; its outputs are brought back into the layout of the targets;
+    4. loss = supervised + consistency (``unsup_loss``) + each :class:`ContrastHead` among the
+       auxiliary heads.
+
+    Before ``burn_in`` iterations have passed, only the labelled images are used. A batch without
+    branches trains as in a plain ``EncoderDecoder``.
+
+    Args:
+        selector (dict, optional): Config of the selector; none trusts every valid pixel. Selectors
+            and auxiliary heads without ``num_classes`` take that of the decode head.
+        mixing (dict, optional): Config of the mixing; none leaves images as they are.
+        unsup_loss (dict, optional): Config of the loss on pseudo-labels; none has no such term.
+        semi_train_cfg (dict, optional): ``burn_in`` (int, default 0): iterations on labels alone;
+            ``hard_labels`` (bool, default False): the unsupervised loss sees the teacher's argmax
+            instead of its probabilities.
+        semi_test_cfg (dict, optional): ``predict_on``: ``'student'`` (default) or ``'teacher'``.
+        kwargs: Arguments of MMSeg's ``EncoderDecoder``.
+
+    Raises:
+        ValueError: If an option is unknown or out of its range, or a head does not fit.
+    """
+
+    def __init__(
+        self,
+        *,
+        selector: dict | None = None,
+        mixing: dict | None = None,
+        unsup_loss: dict | None = None,
+        semi_train_cfg: dict | None = None,
+        semi_test_cfg: dict | None = None,
+        **kwargs: Any,
+    ) -> None:
+        kwargs = copy.deepcopy(kwargs)
+        num_classes = kwargs['decode_head']['num_classes']
+        for head in _as_list(kwargs.get('auxiliary_head')):
+            head.setdefault('num_classes', num_classes)
+        teacher_cfg = {k: v for k, v in kwargs.items() if k != 'data_preprocessor'}
+        super().__init__(**kwargs)
+        self.teacher = TeacherBranch(**{**teacher_cfg, 'pretrained': None, 'init_cfg': None})
+        self.selector = None if selector is None else _build_selector(selector, num_classes)
+        self.mixing = None if mixing is None else MODELS.build(mixing)
+        self.unsup_loss = None if unsup_loss is None else MODELS.build(unsup_loss)
+        self.burn_in, self.hard_labels = _read_train_cfg(**(semi_train_cfg or {}))
+        self.semi_test_cfg = {'predict_on': _read_test_cfg(**(semi_test_cfg or {}))}
+        self._check_heads()
+
+        self.register_buffer('ema_steps', torch.zeros((), dtype=torch.long))
+        #: Whether a checkpoint with a teacher has been loaded, which must then not be overwritten.
+        self.teacher_loaded = False
+        self.running_stats = RunningStats()
+        self._decode_inputs: dict[str, Tensor] = {}
+        if any(head.uses_decode_feature for _, head in self.contrast_heads()):
+            self._tap_classifier('student', self.decode_head)
+            self._tap_classifier('teacher', self.teacher.decode_head)
+
+    # ------------------------------------------------------------------ set-up
+
+    def _check_heads(self) -> None:
+        if self.out_channels != self.num_classes:
+            raise ValueError(
+                f'decode_head.out_channels={self.out_channels} with num_classes={self.num_classes}: a '
+                'single sigmoid channel has no class probabilities; set out_channels=2.'
+            )
+        parts = {'selector': self.selector, **dict(self.contrast_heads())}
+        for name, part in parts.items():
+            classes = getattr(part, 'num_classes', self.num_classes)
+            if classes != self.num_classes:
+                raise ValueError(
+                    f'{name}.num_classes={classes} but decode_head.num_classes={self.num_classes}: '
+                    'give both the number of classes of the data set.'
+                )
+
+    def _tap_classifier(self, branch: str, head: nn.Module) -> None:
+        if not hasattr(head, 'conv_seg'):
+            raise ValueError(
+                f"in_index='decode' needs a decode head with 'conv_seg', {type(head).__name__} has "
+                'none: give the contrast head a backbone stage as in_index.'
+            )
+
+        def keep(_: nn.Module, args: tuple[Tensor]) -> None:
+            self._decode_inputs[branch] = args[0]
+
+        head.conv_seg.register_forward_pre_hook(keep)
+
+    def contrast_heads(self, teacher: bool = False) -> list[tuple[str, ContrastHead]]:
+        """Return the names and modules of the contrast heads among the auxiliary heads.
+
+        Args:
+            teacher (bool): Whether to return the teacher's copies.
+        """
+        return [pair for pair in self._auxiliary(teacher) if isinstance(pair[1], ContrastHead)]
+
+    def _auxiliary(self, teacher: bool = False) -> list[tuple[str, nn.Module]]:
+        owner = self.teacher if teacher else self
+        if not owner.with_auxiliary_head:
+            return []
+        heads = owner.auxiliary_head
+        if isinstance(heads, nn.ModuleList):
+            return [(f'aux_{i}', head) for i, head in enumerate(heads)]
+        return [('aux', heads)]
+
+    def teacher_ema(self) -> NamedEMA:
+        """Pair the teacher's state with the student's, for :class:`MeanTeacherHook`."""
+        return NamedEMA(self.teacher, self)
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
+        # A plain checkpoint fills both branches; one with a teacher must survive `before_train`.
+        own = f'{prefix}teacher.'
+        if any(key.startswith(own) for key in state_dict):
+            self.teacher_loaded = True
+        else:
+            for name in self.teacher.state_dict():
+                if prefix + name in state_dict:
+                    state_dict[own + name] = state_dict[prefix + name]
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+    # ------------------------------------------------------------------ training
+
+    def loss(self, inputs: Tensor | dict[str, Tensor], data_samples: Any) -> dict[str, Tensor]:
+        """Compute the losses of a batch.
+
+        Args:
+            inputs (Tensor | dict): Images (B, C, H, W), for each branch where the batch has them.
+            data_samples (list | dict): Their data samples, likewise.
+
+        Returns:
+            dict[str, Tensor]: Losses with the prefixes ``sup``, ``unsup`` and ``contrast``.
+        """
+        if not isinstance(inputs, dict):
+            return super().loss(inputs, data_samples)
+        labeled_samples = data_samples.get('sup', [])
+        labeled = None
+        if labeled_samples:
+            labeled = PixelTargets.from_samples(labeled_samples, self.decode_head.ignore_index)
+        images = [inputs['sup']] if labeled_samples else []
+        step = SemiStep(Features(()), labeled)
+        stats: Stats = {}
+        if 'strong' in inputs and current_iter() >= self.burn_in:
+            step.teacher, step.teacher_labeled, step.pseudo, stats = self.get_pseudo_labels(
+                inputs, data_samples['weak']
+            )
+            mixed = self._mix(torch.cat([*images, inputs['strong']]), step)
+            images, step.align = [mixed.images], mixed.align
+            step.labeled, step.pseudo = mixed.labeled, mixed.pseudo
+        elif not images:
+            # Unlabelled images during the burn-in: nothing to learn from, but a graph to step through.
+            images, labeled_samples = [inputs['strong']], []
+
+        batch = images[0]
+        step.student, logits = self._forward_branch(self, batch)
+        logits = step.align(logits)
+        step.logits = logits.detach()
+        losses = self.loss_by_gt(logits, step, labeled_samples)
+        if step.pseudo is not None and self.unsup_loss is not None:
+            losses.update(self.loss_by_pseudo(logits[-len(step.pseudo) :], step.pseudo))
+        losses.update(self._loss_by_contrast(step))
+        self.running_stats.add(stats)
+        return losses or {'sup.loss_none': logits.sum() * 0}
+
+    def loss_by_gt(self, logits: Tensor, step: SemiStep, samples: Samples) -> dict[str, Tensor]:
+        """Compute the supervised losses of the decode head and the ordinary auxiliary heads.
+
+        Args:
+            logits (Tensor): Aligned logits at image resolution, labelled images first.
+            step (SemiStep): The step; its ``student`` features feed the auxiliary heads.
+            samples (list[SegDataSample]): Data samples of the B_L labelled images.
+        """
+        outputs = {'decode': (self.decode_head, logits)}
+        for name, head in self._auxiliary():
+            if not isinstance(head, ContrastHead):
+                aligned = step.align(self._upsample(head, step.student.stages, logits.shape[2:]))
+                outputs[name] = (head, aligned)
+        losses: dict[str, Tensor] = {}
+        for name, (head, output) in outputs.items():
+            if samples:
+                value = supervised_losses(head, output[: len(samples)], samples)
+            else:
+                value = {'loss_none': output.sum() * 0}
+            losses.update(add_prefix(value, f'sup.{name}'))
+        return losses
+
+    @torch.no_grad()
+    def get_pseudo_labels(
+        self, inputs: dict[str, Tensor], samples: Samples
+    ) -> tuple[Features, Features | None, PixelTargets, Stats]:
+        """Let the teacher label the weakly augmented images and select the pixels to trust.
+
+        Args:
+            inputs (dict[str, Tensor]): Images of the branches.
+            samples (list[SegDataSample]): Data samples of the weak images; ``gt_sem_seg`` is their
+                valid map, in which ignored pixels are padding or rotation border.
+
+        Returns:
+            tuple: Teacher's features of the weak images, and of the labelled ones where a head asks
+            for them; the selected targets; statistics to log.
+        """
+        features, logits = self._forward_branch(self.teacher, inputs['weak'])
+        features_labeled = None
+        if 'sup' in inputs and any(h.needs_teacher_on_labeled for _, h in self.contrast_heads()):
+            features_labeled, _ = self._forward_branch(self.teacher, inputs['sup'])
+        ignore = self.decode_head.ignore_index
+        valid = PixelTargets.from_samples(samples, ignore).labels != ignore
+        probs = logits.float().softmax(1)
+        if self.selector is None:
+            weight, stats = valid.float(), {}
+        else:
+            weight, stats = self.selector(probs, valid)
+        predicted = probs.argmax(1)
+        labels = predicted.masked_fill(~valid, ignore)
+        targets = PixelTargets(labels, weight, None if self.hard_labels else probs, ignore)
+        stats = {**stats, **_coverage(predicted, weight, valid, self.num_classes)}
+        return features, features_labeled, targets, add_prefix(stats, 'unsup')
+
+    def loss_by_pseudo(self, logits: Tensor, targets: PixelTargets) -> dict[str, Tensor]:
+        """Compute the loss on the pseudo-labels.
+
+        Args:
+            logits (Tensor): Aligned student logits of the unlabelled images.
+            targets (PixelTargets): Their selected pseudo-labels.
+        """
+        losses, stats = self.unsup_loss(logits, targets)
+        self.running_stats.add(add_prefix(stats, 'unsup'))
+        return add_prefix(losses, 'unsup')
+
+    def _loss_by_contrast(self, step: SemiStep) -> dict[str, Tensor]:
+        heads = self.contrast_heads()
+        losses: dict[str, Tensor] = {}
+        for (name, head), (_, teacher) in zip(heads, self.contrast_heads(teacher=True)):
+            prefix = 'contrast' if len(heads) == 1 else f'contrast.{name}'
+            if step.labeled is None and step.pseudo is None:
+                value, stats = {'loss_contrast': head.embed(step.student).sum() * 0}, {}
+            else:
+                value, stats = head.loss_by_step(step, teacher)
+            losses.update(add_prefix(value, prefix))
+            self.running_stats.add(add_prefix(stats, prefix))
+        return losses
+
+    def _mix(self, images: Tensor, step: SemiStep) -> Mixed:
+        if self.mixing is None:
+            return Mixed(images, step.labeled, step.pseudo, step.align)
+        return self.mixing(images, step.labeled, step.pseudo)
+
+    def _forward_branch(self, branch: EncoderDecoder, images: Tensor) -> tuple[Features, Tensor]:
+        stages = branch.extract_feat(images)
+        logits = self._upsample(branch.decode_head, stages, images.shape[2:])
+        decode = self._decode_inputs.pop('student' if branch is self else 'teacher', None)
+        return Features(stages, decode), logits
+
+    @staticmethod
+    def _upsample(head: nn.Module, stages: Any, size: torch.Size) -> Tensor:
+        logits = head.forward(stages)
+        if not isinstance(logits, Tensor):
+            raise TypeError(
+                f'{type(head).__name__} returns {type(logits).__name__} instead of one map of logits, '
+                'which semi-supervised training cannot use: choose a head that returns logits.'
+            )
+        return resize(logits, size=size, mode='bilinear', align_corners=head.align_corners)
+
+    # ------------------------------------------------------------------ testing
+
+    def predict(self, inputs: Tensor, data_samples: Any = None) -> Samples:
+        """Predict with the branch that ``semi_test_cfg.predict_on`` names, as MMSeg does."""
+        if self.semi_test_cfg['predict_on'] == 'teacher':
+            return self.teacher.predict(inputs, data_samples)
+        return super().predict(inputs, data_samples)
+
+    def _forward(self, inputs: Tensor, data_samples: Any = None) -> Tensor:
+        branch = self.teacher if self.semi_test_cfg['predict_on'] == 'teacher' else self
+        return branch.decode_head.forward(branch.extract_feat(inputs))
+
+
+def _as_list(cfg: dict | list | None) -> list[dict]:
+    return cfg if isinstance(cfg, list) else [cfg] if cfg else []
+
+
+def _build_selector(cfg: dict, num_classes: int) -> nn.Module:
+    # Method files do not know the data set: selectors that count classes take them from the head.
+    kind = cfg['type']
+    selector = MODELS.get(kind) if isinstance(kind, str) else kind
+    if selector is None:
+        raise ValueError(
+            f"selector.type='{kind}' is not registered: correct its name or import its module."
+        )
+    if 'num_classes' in inspect.signature(selector).parameters:
+        cfg = {'num_classes': num_classes, **cfg}
+    return MODELS.build(cfg)
+
+
+def _read_train_cfg(
+    burn_in: int = 0, hard_labels: bool = False, **unknown: Any
+) -> tuple[int, bool]:
+    if unknown:
+        raise ValueError(
+            f"semi_train_cfg.{next(iter(unknown))} is unknown: use 'burn_in' and 'hard_labels'."
+        )
+    if burn_in < 0:
+        raise ValueError(f'semi_train_cfg.burn_in={burn_in} counts iterations: give a number >= 0.')
+    return burn_in, hard_labels
+
+
+def _read_test_cfg(predict_on: str = 'student', **unknown: Any) -> str:
+    if unknown:
+        raise ValueError(f"semi_test_cfg.{next(iter(unknown))} is unknown: use 'predict_on'.")
+    if predict_on not in BRANCHES:
+        raise ValueError(
+            f"semi_test_cfg.predict_on='{predict_on}' is unknown: use one of {BRANCHES}."
+        )
+    return predict_on
+
+
+def _coverage(labels: Tensor, weight: Tensor, valid: Tensor, num_classes: int) -> Stats:
+    # Share of valid pixels that are selected: over all, and over those predicted as each class.
+    place = torch.where(valid, labels, num_classes).flatten()
+    kept, seen = torch.zeros(2, num_classes + 1, device=labels.device).unbind()
+    kept.scatter_add_(0, place, (weight > 0).float().flatten())
+    seen.scatter_add_(0, place, torch.ones_like(weight).flatten())
+    kept, seen = kept[:-1], seen[:-1]
+    return {
+        'coverage': kept.sum() / seen.sum().clamp(min=1),
+        'coverage_per_class': kept / seen.clamp(min=1),
+        'share_per_class': seen / seen.sum().clamp(min=1),
+    }

@@ -1,0 +1,6 @@
+"""Selectors: which of the teacher's pixels are trusted."""
+
+from .dynamic_confident_region_selection import DynamicConfidentRegionSelection
+from .threshold_mask import ThresholdMask
+
+__all__ = ['DynamicConfidentRegionSelection', 'ThresholdMask']

@@ -1,0 +1,40 @@
+"""One fixed confidence threshold, as in FixMatch."""
+
+from __future__ import annotations
+
+import torch
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+
+@MODELS.register_module()
+class ThresholdMask(nn.Module):
+    """Keeps the pixels whose confidence reaches one fixed threshold.
+
+    Source: FixMatch (Sohn et al., NeurIPS 2020), Eq. 4, for each pixel.
+
+    Args:
+        threshold (float): Lowest confidence that is kept, in [0, 1].
+
+    Raises:
+        ValueError: If the threshold is out of range.
+    """
+
+    def __init__(self, threshold: float = 0.95) -> None:
+        super().__init__()
+        if not 0 <= threshold <= 1:
+            raise ValueError(f'ThresholdMask(threshold={threshold}) is a probability: use [0, 1].')
+        self.threshold = threshold
+
+    @torch.no_grad()
+    def forward(self, probs: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mark the confident pixels.
+
+        Args:
+            probs (Tensor): Teacher probabilities of shape (B, C, H, W).
+            valid (Tensor): Bool of shape (B, H, W); False for padding and rotation borders.
+
+        Returns:
+            tuple[Tensor, dict]: Weights in {0, 1} of shape (B, H, W), and nothing to log.
+        """
+        return ((probs.amax(1) >= self.threshold) & valid).float(), {}

@@ -1,0 +1,86 @@
+"""Class-balanced sampling of pixels with fixed shapes and no host sync."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def sample_anchors(
+    labels: Tensor,
+    num_classes: int,
+    num_samples: int,
+    hard: Tensor | None = None,
+    hard_ratio: float = 0.5,
+    min_pixels: int = 1,
+) -> tuple[Tensor, Tensor]:
+    """Draw up to K pixels of each class in each image, without replacement.
+
+    With ``hard``, a share ``hard_ratio`` of the K comes from the hard pixels and the rest from the
+    easy ones; where one side is short the other fills in (segmentation-aware sampling of C3-SemiSeg,
+    section 3.3). Cost: two sorts of B h w keys; no loop over images or classes.
+
+    Args:
+        labels (Tensor): Integer labels of shape (B, h, w); values outside ``[0, num_classes)`` are
+            never drawn.
+        num_classes (int): Number of classes C.
+        num_samples (int): K, pixels per class and image.
+        hard (Tensor, optional): Bool of shape (B, h, w). Without it sampling is uniform.
+        hard_ratio (float): Share of hard pixels, in [0, 1].
+        min_pixels (int): Classes with fewer pixels in an image are left out of it.
+
+    Returns:
+        tuple[Tensor, Tensor]: Flat pixel positions (int64, in ``[0, h w)``) and a bool mask of the
+        positions that were filled, both of shape (B, C, K), filled from the front.
+    """
+    batch, pixels = len(labels), labels[0].numel()
+    labels = labels.flatten()
+    device = labels.device
+    groups = batch * num_classes
+    image = torch.arange(batch, device=device).repeat_interleave(pixels)
+    valid = (labels >= 0) & (labels < num_classes)
+    easy = torch.ones_like(valid) if hard is None else ~hard.flatten()
+    # One id per (image, class, hard or easy), hard ones first; the last id collects what is never drawn.
+    group = torch.where(valid, image * num_classes + labels, groups)
+    key = torch.where(valid, 2 * group + easy, 2 * groups)
+
+    # A random order, made stable within each id: the rank of a pixel within its id is then random.
+    order = torch.argsort(torch.rand(len(key), device=device))
+    order = order[torch.argsort(key[order], stable=True)]
+    counts = key.new_zeros(2 * groups + 1).scatter_add_(0, key, torch.ones_like(key))
+    starts = counts.cumsum(0) - counts
+    key = key[order]
+    rank = torch.arange(len(key), device=device) - starts[key]
+
+    num_hard, num_easy = counts[:-1].view(groups, 2).unbind(1)
+    enough = num_hard + num_easy >= min_pixels
+    quota = round(num_samples * hard_ratio)
+    take_hard = torch.minimum(num_hard, (num_samples - num_easy).clamp(min=quota)) * enough
+    take_easy = torch.minimum(num_easy, num_samples - take_hard) * enough
+
+    # Slot of each pixel in its class's K places; all that is not taken falls into one spare slot.
+    take = torch.cat([torch.stack([take_hard, take_easy], 1).flatten(), take_hard.new_zeros(1)])
+    offset = torch.stack([torch.zeros_like(take_hard), take_hard], 1).flatten()
+    offset = torch.cat([offset, offset.new_zeros(1)])
+    slot = torch.where(
+        rank < take[key], (key // 2) * num_samples + offset[key] + rank, groups * num_samples
+    )
+    index = order.new_zeros(groups * num_samples + 1).scatter_(0, slot, order % pixels)[:-1]
+    filled = torch.arange(num_samples, device=device) < (take_hard + take_easy).unsqueeze(1)
+    shape = (batch, num_classes, num_samples)
+    return index.view(shape), filled.view(shape)
+
+
+def gather_pixels(features: Tensor, index: Tensor) -> Tensor:
+    """Take the features at sampled positions in one gather.
+
+    Args:
+        features (Tensor): Feature map of shape (B, D, h, w).
+        index (Tensor): Flat positions of shape (B, C, K), as from :func:`sample_anchors`.
+
+    Returns:
+        Tensor: Features of shape (B, C, K, D).
+    """
+    dim = features.shape[1]
+    flat = index.flatten(1).unsqueeze(1).expand(-1, dim, -1)
+    return features.flatten(2).gather(2, flat).transpose(1, 2).unflatten(1, index.shape[1:])

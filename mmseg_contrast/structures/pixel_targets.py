@@ -1,0 +1,136 @@
+"""Targets of the pixels of a batch: labels, soft labels and how much each pixel counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from mmseg.structures import SegDataSample
+from torch import Tensor
+
+IGNORE_INDEX = 255
+
+
+@dataclass
+class PixelTargets:
+    """What each pixel of a batch should be, and how much it counts.
+
+    Attributes:
+        labels (Tensor): Class of each pixel, int64 of shape (B, H, W), in ``[0, C)`` or
+            ``ignore_index``.
+        weight (Tensor): Weight of each pixel, float of shape (B, H, W), in ``[0, 1]``; 0 leaves
+            the pixel out. An ignored pixel has weight 0.
+        probs (Tensor, optional): Soft labels of shape (B, C, H, W) that sum to 1 over C.
+        ignore_index (int): The label of pixels that never count.
+    """
+
+    labels: Tensor
+    weight: Tensor
+    probs: Tensor | None = None
+    ignore_index: int = IGNORE_INDEX
+
+    @classmethod
+    def from_labels(cls, labels: Tensor, ignore_index: int = IGNORE_INDEX) -> PixelTargets:
+        """Make targets of ground truth: weight 1 wherever the label is not ignored.
+
+        Args:
+            labels (Tensor): Integer labels of shape (B, H, W).
+            ignore_index (int): The label of pixels that never count.
+        """
+        labels = labels.long()
+        return cls(labels, (labels != ignore_index).float(), ignore_index=ignore_index)
+
+    @classmethod
+    def from_samples(
+        cls, samples: Sequence[SegDataSample], ignore_index: int = IGNORE_INDEX
+    ) -> PixelTargets:
+        """Make targets of the ground truth that MMSeg's data samples carry.
+
+        Args:
+            samples (Sequence[SegDataSample]): B samples with ``gt_sem_seg`` of one size.
+            ignore_index (int): The label of pixels that never count.
+        """
+        return cls.from_labels(
+            torch.cat([sample.gt_sem_seg.data for sample in samples]), ignore_index
+        )
+
+    @property
+    def accepted_labels(self) -> Tensor:
+        """Labels of shape (B, H, W) in which pixels of weight 0 are ignored."""
+        return self.labels.masked_fill(self.weight <= 0, self.ignore_index)
+
+    def __len__(self) -> int:
+        """Return the number of images B."""
+        return len(self.labels)
+
+    def mix(self, mask: Tensor, order: Tensor) -> PixelTargets:
+        r"""Mix each image's targets with those of its partner.
+
+        .. math:: y_b' = m_b \odot y_b + (1 - m_b) \odot y_{order_b}
+
+        Args:
+            mask (Tensor): Bool of shape (B, H, W); True keeps the image's own pixel.
+            order (Tensor): Partner of each image, int64 of shape (B,).
+        """
+        return PixelTargets(
+            swap_pixels(self.labels, mask, order),
+            swap_pixels(self.weight, mask, order),
+            None if self.probs is None else swap_pixels(self.probs, mask, order),
+            self.ignore_index,
+        )
+
+    def resize(self, size: tuple[int, int]) -> PixelTargets:
+        """Resize the targets: labels and weights by the nearest pixel, probabilities bilinearly.
+
+        Ignored pixels stay ignored: a position's label and weight come from one source pixel.
+
+        Args:
+            size (tuple[int, int]): Height and width.
+        """
+        probs = self.probs
+        if probs is not None:
+            probs = F.interpolate(probs, size, mode='bilinear', align_corners=False)
+        return PixelTargets(
+            nearest(self.labels, size), nearest(self.weight, size), probs, self.ignore_index
+        )
+
+    @staticmethod
+    def cat(parts: Sequence[PixelTargets]) -> PixelTargets:
+        """Join targets along the batch; probabilities survive only where all parts have them."""
+        soft = [part.probs for part in parts]
+        return PixelTargets(
+            torch.cat([part.labels for part in parts]),
+            torch.cat([part.weight for part in parts]),
+            None if any(probs is None for probs in soft) else torch.cat(soft),
+            parts[0].ignore_index,
+        )
+
+
+def swap_pixels(x: Tensor, mask: Tensor, order: Tensor) -> Tensor:
+    """Take each pixel from the image itself where ``mask`` is set, else from its partner.
+
+    Args:
+        x (Tensor): Batch of shape (B, H, W) or (B, C, H, W).
+        mask (Tensor): Bool of shape (B, H, W).
+        order (Tensor): Partner of each image, int64 of shape (B,).
+    """
+    return torch.where(mask if x.ndim == 3 else mask.unsqueeze(1), x, x[order])
+
+
+def nearest(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize a map of shape (B, H, W) and any dtype to ``size``, by the pixel under each centre.
+
+    Args:
+        x (Tensor): Map of shape (B, H, W).
+        size (tuple[int, int]): Height and width.
+    """
+    rows = _centres(x.shape[-2], size[0], x.device)
+    cols = _centres(x.shape[-1], size[1], x.device)
+    return x[..., rows[:, None], cols]
+
+
+def _centres(source: int, target: int, device: torch.device) -> Tensor:
+    # Integer arithmetic, so that masks, labels and predictions always pick the same pixel.
+    return ((2 * torch.arange(target, device=device) + 1) * source) // (2 * target)

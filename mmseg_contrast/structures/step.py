@@ -1,0 +1,61 @@
+"""One training step as the contrast heads see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from .pixel_targets import PixelTargets
+
+
+@dataclass
+class Features:
+    """Features of a batch of images.
+
+    Attributes:
+        stages (Sequence[Tensor]): Feature maps of the backbone or neck, each (B, D_i, h_i, w_i).
+        decode (Tensor, optional): Input of the decode head's last classifier, (B, D, h, w).
+    """
+
+    stages: Sequence[Tensor]
+    decode: Tensor | None = None
+
+
+def _identity(x: Tensor) -> Tensor:
+    return x
+
+
+@dataclass
+class SemiStep:
+    """What one training step knows once the student has run.
+
+    The images of the step are B_L labelled ones, followed by B_U unlabelled ones; either may be
+    absent. Student outputs are those of the *mixed* images; ``align`` brings an output of any
+    resolution into the layout in which ``labeled`` and ``pseudo`` are stated.
+
+    Attributes:
+        student (Features): Student's features of the mixed images.
+        labeled (PixelTargets, optional): Ground truth of the B_L labelled images.
+        pseudo (PixelTargets, optional): Selected pseudo-labels of the B_U unlabelled images.
+        teacher (Features, optional): Teacher's features of the unmixed, weakly augmented
+            unlabelled images.
+        teacher_labeled (Features, optional): Teacher's features of the labelled images; only where
+            a head asks for them.
+        logits (Tensor, optional): Aligned student logits, (B_L + B_U, C, H, W), without gradient.
+        align (Callable): Maps a student output (B_L + B_U, D, h, w) to the targets' layout.
+    """
+
+    student: Features
+    labeled: PixelTargets | None = None
+    pseudo: PixelTargets | None = None
+    teacher: Features | None = None
+    teacher_labeled: Features | None = None
+    logits: Tensor | None = None
+    align: Callable[[Tensor], Tensor] = field(default=_identity)
+
+    @property
+    def targets(self) -> PixelTargets:
+        """Targets of all images of the step, labelled ones first."""
+        return PixelTargets.cat([part for part in (self.labeled, self.pseudo) if part is not None])

@@ -1,0 +1,1 @@
+"""Checks of the installation, registration, and helpers of the tools."""

@@ -1,0 +1,111 @@
+"""Reading and writing checkpoint files."""
+
+import hashlib
+import os
+import tempfile
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+
+
+def checkpoint_globals() -> list[Any]:
+    """Return what, besides tensors, MMEngine's runner pickles into a checkpoint."""
+    numpy_core = getattr(np, '_core', None) or np.core
+    scalars = (np.bool_, np.int32, np.int64, np.uint8, np.float16, np.float32, np.float64)
+    return [
+        HistoryBuffer,
+        getattr,  # a HistoryBuffer holds references to its own methods
+        numpy_core.multiarray._reconstruct,
+        numpy_core.multiarray.scalar,
+        np.ndarray,
+        np.dtype,
+        *{type(np.dtype(scalar)) for scalar in scalars},
+    ]
+
+
+def allow_mmengine_checkpoints() -> None:
+    """Let this process load the checkpoints of the original MMEngine under torch >= 2.6.
+
+    ``torch.load`` then reads weights alone unless told otherwise, and MMEngine 0.10.7 does not tell
+    it, so that resuming and testing fail with ``Unsupported global``. This widens the allow-list of
+    ``torch.load`` for the rest of the process. The list includes ``getattr``, which weakens the
+    protection against a malicious file, so nothing in this package calls it: call it yourself, for
+    checkpoints that you trust. The onedl stack does not need it.
+
+    Raises:
+        RuntimeError: If torch has no allow-list (before 2.4), where none is needed either.
+    """
+    if not hasattr(torch.serialization, 'add_safe_globals'):
+        raise RuntimeError(f'torch {torch.__version__} needs no allow-list: remove this call')
+    torch.serialization.add_safe_globals(checkpoint_globals())
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Load a checkpoint of MMEngine's runner on the CPU, with no types but those it pickles.
+
+    Args:
+        path (str | Path): The checkpoint.
+
+    Returns:
+        dict[str, Any]: Its content, with the weights under ``state_dict``.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is not a checkpoint of MMEngine.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'There is no checkpoint {path}: give the path of a .pth file')
+    # Allowed inside this block alone; older releases of torch cannot limit it, and do without.
+    limit = getattr(torch.serialization, 'safe_globals', None)
+    try:
+        with limit(checkpoint_globals()) if limit else nullcontext():
+            checkpoint = torch.load(path, map_location='cpu', weights_only=limit is not None)
+    except Exception as error:  # a file that is no pickle fails in any way
+        reason = ' '.join(f'{type(error).__name__}: {error}'.split()[:20])
+        raise ValueError(f'{path} cannot be read as a checkpoint: {reason}') from error
+    if not isinstance(checkpoint, dict) or 'state_dict' not in checkpoint:
+        raise ValueError(f'{path} holds no state_dict: give a checkpoint written by MMEngine')
+    return checkpoint
+
+
+def sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits.
+
+    Args:
+        path (str | Path): The file.
+    """
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_atomically(path: str | Path, content: dict[str, Any] | str) -> None:
+    """Write a text or a checkpoint so that the path never holds half of it.
+
+    Args:
+        path (str | Path): Where to write; its folder is made.
+        content (dict[str, Any] | str): A text, or what ``torch.save`` writes.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
+    try:
+        with os.fdopen(handle, 'wb') as file:
+            if isinstance(content, str):
+                file.write(content.encode())
+            else:
+                torch.save(content, file)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)  # mkstemp leaves it to the owner alone
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -1,0 +1,194 @@
+"""What the training and the test tool share: arguments, config, checks, one-sentence errors."""
+
+import argparse
+import difflib
+import inspect
+import os
+import pickle
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, DictAction
+from mmengine.device import get_device
+from mmengine.runner import Runner
+
+# Read by MMEngine from the config itself, beside the arguments of its runner.
+_CONFIG_KEYS = {
+    'activation_checkpointing',
+    'compile',
+    'custom_imports',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'runner_type',
+    'strategy',
+    'sync_bn',
+    'tta_model',
+    'tta_pipeline',
+}
+_USER_ERRORS = (
+    AssertionError,
+    AttributeError,
+    ImportError,
+    KeyError,
+    OSError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that MMSegmentation's training and test tools have in common.
+
+    Args:
+        parser (argparse.ArgumentParser): Parser of the tool.
+    """
+    parser.add_argument('--work-dir', help='folder for logs and results')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='override config keys, such as train_cfg.max_iters=100 model.decode_head.channels=64',
+    )
+    parser.add_argument(
+        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='launcher'
+    )
+    # torchrun sets the environment variable; older launchers pass the argument.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+@contextmanager
+def one_sentence(*errors: type[Exception]) -> Iterator[None]:
+    """End the program with one sentence and exit code 1, in place of a traceback.
+
+    Args:
+        *errors (type[Exception]): What counts as the user's. Defaults to everything that
+            building from a wrong config raises.
+    """
+    try:
+        yield
+    except Exception as error:
+        if sys.flags.dev_mode or not isinstance(error, errors or _USER_ERRORS):
+            raise
+        while isinstance(error, ImportError) and isinstance(error.__context__, ImportError):
+            error = error.__context__  # MMEngine says, twice, which import failed; this says why
+        if isinstance(error, pickle.UnpicklingError):
+            error = ValueError(
+                'torch refuses to load this checkpoint of the original MMEngine: for a file that '
+                'you trust, set TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1, or use the onedl stack'
+            )
+        said = error.args[0] if isinstance(error, KeyError) and error.args else error
+        text = ' '.join(str(said).split()) or 'no reason given'
+        sys.exit(f'error: {type(error).__name__}: {text} (python -X dev shows the traceback)')
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Read the config and put the common arguments into it.
+
+    Args:
+        args (argparse.Namespace): With ``config`` and what :func:`add_common_arguments` adds.
+
+    Returns:
+        Config: Ready for the runner. The work folder is, in this order, the argument's, the
+        config's, or ``work_dirs/`` and the name of the config.
+
+    Raises:
+        FileNotFoundError: If there is no such config.
+        KeyError: If an overridden key is none of the config or the runner.
+        ValueError: If processes are to be distributed over CPUs.
+    """
+    if not os.path.isfile(args.config):
+        raise FileNotFoundError(f'there is no config {args.config}: give the path of a .py file')
+    if args.launcher != 'none' and get_device() == 'cpu':
+        raise ValueError(
+            f'--launcher {args.launcher} needs GPUs, and none is visible: leave it out to run one '
+            'process on the CPU'
+        )
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options:
+        _check_options(args.cfg_options, cfg)
+        cfg.merge_from_dict(args.cfg_options)
+    cfg.launcher = args.launcher
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
+    return cfg
+
+
+def _check_options(options: Mapping[str, Any], cfg: Config) -> None:
+    """Refuse a misspelt key, which MMEngine would add and nobody would read."""
+    known = set(cfg) | set(inspect.signature(Runner.__init__).parameters) | _CONFIG_KEYS
+    for option in options:
+        key = option.split('.')[0]
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f'did you mean {near[0]}?' if near else f'the config has {", ".join(cfg)}'
+            raise KeyError(f'--cfg-options {option}: there is no key {key}; {hint}')
+
+
+def check_data(cfg: Mapping[str, Any], loaders: tuple[str, ...]) -> None:
+    """Refuse a data set whose folders are not there, before anything is built.
+
+    Args:
+        cfg (Mapping[str, Any]): The config.
+        loaders (tuple[str, ...]): Keys of the dataloaders that will be used.
+
+    Raises:
+        FileNotFoundError: Naming the folder and the dataloader.
+    """
+    for loader in loaders:
+        for dataset in _datasets((cfg.get(loader) or {}).get('dataset')):
+            root = dataset.get('data_root') or ''
+            prefixes = [p for p in (dataset.get('data_prefix') or {}).values() if p is not None]
+            for folder in (root, *(os.path.join(root, prefix) for prefix in prefixes)):
+                if folder and '://' not in folder and not os.path.isdir(folder):
+                    raise FileNotFoundError(
+                        f'the folder {folder} of {loader} does not exist: link or convert the data '
+                        'set to it, or correct the path in the config'
+                    )
+
+
+def _datasets(node: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield every data set of a dataloader, however deep in wrappers."""
+    if isinstance(node, Mapping):
+        if 'data_root' in node or 'data_prefix' in node:
+            yield node
+        for key in ('dataset', 'datasets'):
+            yield from _datasets(node.get(key))
+    elif isinstance(node, (list, tuple)):
+        for child in node:
+            yield from _datasets(child)
+
+
+def describe_training(cfg: Mapping[str, Any], world_size: int, device: str) -> str:
+    r"""Return the line that says what a step of this run really is.
+
+    .. math:: B_\text{eff} = B_\text{process} \cdot W \cdot k
+
+    with :math:`W` processes and gradients accumulated over :math:`k` iterations.
+
+    Args:
+        cfg (Mapping[str, Any]): The config.
+        world_size (int): Number of processes.
+        device (str): Kind of device, such as ``'cuda'``.
+
+    Returns:
+        str: Effective batch, ratio of labelled to unlabelled images, learning rate, device.
+    """
+    loader, wrapper = cfg['train_dataloader'], cfg['optim_wrapper']
+    batch, accumulated = loader['batch_size'], wrapper.get('accumulative_counts', 1)
+    effective = batch * world_size * accumulated
+    ratio = (loader.get('sampler') or {}).get('source_ratio')
+    sources = ':'.join(f'{share:g}' for share in ratio) if ratio else 'all labelled'
+    lr = wrapper.get('optimizer', {}).get('lr')
+    scaling = cfg.get('auto_scale_lr') or {}
+    if lr is not None and scaling.get('enable'):
+        lr *= batch * world_size / scaling['base_batch_size']  # as the runner does
+    return (
+        f'effective batch {effective} ({batch} x {world_size} process(es) x {accumulated} '
+        f'accumulated), labelled:unlabelled {sources}, '
+        f'LR {"set by the optimiser" if lr is None else f"{lr:g}"}, device {device}'
+    )

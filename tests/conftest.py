@@ -1,0 +1,40 @@
+"""One thread, fixed seeds, and no state left behind by MMEngine."""
+
+import os
+import random
+
+# Small tensors are faster on one thread, and pytest-xdist runs one process per core. Set before
+# torch is imported, and inherited by the processes that tests start.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.registry import DefaultScope
+from mmengine.visualization import Visualizer
+
+torch.set_num_threads(1)
+cv2.setNumThreads(0)
+
+
+@pytest.fixture(autouse=True)
+def fixed_seeds():
+    """Each test starts from the same seeds, whatever ran before it."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def fresh_mmengine():
+    """Forget MMEngine's global instances: they outlive the runner that made them."""
+    yield
+    for logger in MMLogger._instance_dict.values():
+        for handler in logger.handlers:
+            handler.close()
+    for manager in (MMLogger, MessageHub, Visualizer, DefaultScope):
+        manager._instance_dict.clear()
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

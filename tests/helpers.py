@@ -1,0 +1,255 @@
+"""A tiny network and tiny batches for the tests of models and engine."""
+
+import copy
+
+import torch
+from mmengine.logging import MessageHub
+from mmengine.model import BaseModule
+from mmengine.structures import PixelData
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from torch import nn
+from torch.utils.data import Dataset
+
+IGNORE = 255
+CHANNELS = 6
+
+
+@MODELS.register_module(force=True)
+class TinyBackbone(BaseModule):
+    """Two stages of convolution, batch norm and ReLU, at 1/2 and 1/4 of the image."""
+
+    def __init__(self, channels=CHANNELS, bn=True, init_cfg=None):
+        super().__init__(init_cfg)
+        norm = nn.BatchNorm2d if bn else (lambda _: nn.Identity())
+        self.stage1 = nn.Sequential(
+            nn.Conv2d(3, channels, 3, 2, 1), norm(channels), nn.ReLU(inplace=True)
+        )
+        self.stage2 = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, 2, 1), norm(channels), nn.ReLU(inplace=True)
+        )
+
+    def forward(self, x):
+        first = self.stage1(x)
+        return first, self.stage2(first)
+
+
+def head_cfg(num_classes=3, bn=True, **kwargs):
+    return {
+        'type': 'FCNHead',
+        'in_channels': CHANNELS,
+        'in_index': 1,
+        'channels': CHANNELS,
+        'num_convs': 1,
+        'concat_input': False,
+        'dropout_ratio': 0,
+        'num_classes': num_classes,
+        'out_channels': num_classes,
+        'norm_cfg': {'type': 'BN'} if bn else None,
+        'align_corners': False,
+        'loss_decode': {'type': 'PixelCrossEntropyLoss'},
+        **kwargs,
+    }
+
+
+def contrast_cfg(**kwargs):
+    return {
+        'type': 'PixelContrastHead',
+        'in_channels': CHANNELS,
+        'channels': 5,
+        'in_index': 1,
+        'samples_per_class': 4,
+        # A visible embedding: with the paper's N(0, 0.01) two layers make vectors of 1e-4.
+        'projector': {
+            'type': 'ConvProjector',
+            'init_cfg': {'type': 'Normal', 'layer': 'Conv2d', 'std': 0.5},
+        },
+        **kwargs,
+    }
+
+
+def preprocessor_cfg(size=(32, 32), **kwargs):
+    return {
+        'type': 'MultiBranchDataPreprocessor',
+        'mean': [127.5] * 3,
+        'std': [64.0] * 3,
+        'bgr_to_rgb': True,
+        'size': size,
+        **kwargs,
+    }
+
+
+def plain_cfg(num_classes=3, size=(32, 32), bn=True, **kwargs):
+    """Config of MMSeg's own segmentor."""
+    return {
+        'type': 'EncoderDecoder',
+        'data_preprocessor': preprocessor_cfg(size),
+        'backbone': {'type': 'TinyBackbone', 'bn': bn},
+        'decode_head': head_cfg(num_classes, bn),
+        'train_cfg': {},
+        'test_cfg': {'mode': 'whole'},
+        **kwargs,
+    }
+
+
+def semi_cfg(num_classes=3, size=(32, 32), bn=True, **kwargs):
+    """Config of the semi-supervised segmentor with all of C3-SemiSeg's parts."""
+    return {
+        **plain_cfg(num_classes, size, bn),
+        'type': 'SemiSupervisedSegmentor',
+        'auxiliary_head': [head_cfg(num_classes, bn, in_index=0), contrast_cfg()],
+        'selector': {'type': 'DynamicConfidentRegionSelection', 'initial': 0.3},
+        'mixing': {'type': 'CrossSetCutMix'},
+        'unsup_loss': {'type': 'ConsistencyLoss', 'loss_weight': 2.0},
+        **kwargs,
+    }
+
+
+def build(cfg, train=True):
+    """Build and initialise a segmentor."""
+    model = MODELS.build(copy.deepcopy(cfg))
+    model.init_weights()
+    return model.train(train)
+
+
+def separate_teacher(model):
+    """Give the teacher weights of its own."""
+    with torch.no_grad():
+        for param in model.teacher.parameters():
+            param.add_(0.1 * torch.randn_like(param))
+
+
+def data_sample(label):
+    sample = SegDataSample(gt_sem_seg=PixelData(data=torch.as_tensor(label)[None].long()))
+    sample.set_metainfo({'img_shape': tuple(label.shape), 'ori_shape': tuple(label.shape)})
+    return sample
+
+
+def random_image(size):
+    return torch.randint(0, 256, (3, *size), dtype=torch.uint8)
+
+
+def random_label(size, num_classes=3, ignored=0.1):
+    label = torch.randint(0, num_classes, size)
+    return label.masked_fill(torch.rand(size) < ignored, IGNORE)
+
+
+def random_batch(num_labeled=2, num_unlabeled=2, size=(32, 32), num_classes=3, ignored=0.1):
+    """What the loader gives: a list for each branch, with None for samples of the other source."""
+    branches = ('sup', 'weak', 'strong')
+    batch = {key: {name: [] for name in branches} for key in ('inputs', 'data_samples')}
+
+    def append(**present):
+        for name in branches:
+            image, sample = present.get(name, (None, None))
+            batch['inputs'][name].append(image)
+            batch['data_samples'][name].append(sample)
+
+    for _ in range(num_labeled):
+        append(sup=(random_image(size), data_sample(random_label(size, num_classes, ignored))))
+    for _ in range(num_unlabeled):
+        valid_map = random_label(size, 1, ignored)
+        append(
+            weak=(random_image(size), data_sample(valid_map)),
+            strong=(random_image(size), data_sample(valid_map)),
+        )
+    return batch
+
+
+def prepared(model, batch):
+    """Return images and samples of a batch as ``loss`` takes them."""
+    data = model.data_preprocessor(copy.deepcopy(batch), training=True)
+    return data['inputs'], data['data_samples']
+
+
+def total_loss(model, losses):
+    return model.parse_losses(losses)[0]
+
+
+def set_iter(iteration):
+    """Let models believe that training is at this iteration."""
+    MessageHub.get_current_instance().update_info('iter', iteration)
+
+
+def without_gradient(model):
+    """Return the names of trainable parameters that got no gradient."""
+    return [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None]
+
+
+class TinySemiDataset(Dataset):
+    """Alternates labelled and unlabelled samples; or, for validation, ordinary ones."""
+
+    metainfo = {'classes': ('a', 'b', 'c'), 'palette': [[0, 0, 0], [1, 1, 1], [2, 2, 2]]}
+
+    def __init__(self, length=8, branches=True, size=(16, 16)):
+        generator = torch.Generator().manual_seed(3)
+        self.images = torch.randint(0, 256, (length, 3, *size), generator=generator).byte()
+        self.labels = (self.images.float().mean(1) / 86).long().clamp(max=2)
+        self.branches = branches
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        image, sample = self.images[index], data_sample(self.labels[index])
+        if not self.branches:
+            return {'inputs': image, 'data_samples': sample}
+        valid = data_sample(torch.zeros_like(self.labels[index]))
+        rows = {'sup': (image, sample), 'weak': (None, None), 'strong': (None, None)}
+        if index % 2:
+            rows = {'sup': (None, None), 'weak': (image, valid), 'strong': (255 - image, valid)}
+        return {
+            'inputs': {name: row[0] for name, row in rows.items()},
+            'data_samples': {name: row[1] for name, row in rows.items()},
+        }
+
+
+def runner_cfg(work_dir, model, max_iters=6, accumulative_counts=1, hooks=(), **kwargs):
+    """Config of a training on :class:`TinySemiDataset`, on the CPU and without validation."""
+    from mmseg.registry import DATASETS
+
+    DATASETS.register_module(module=TinySemiDataset, force=True)
+    return {
+        'model': model,
+        'work_dir': str(work_dir),
+        'default_scope': 'mmseg',
+        'randomness': {'seed': 0},
+        'log_level': 'WARNING',
+        'train_dataloader': {
+            'batch_size': 4,
+            'num_workers': 0,
+            'sampler': {'type': 'InfiniteSampler', 'shuffle': False},
+            'dataset': {'type': 'TinySemiDataset'},
+        },
+        'train_cfg': {'type': 'IterBasedTrainLoop', 'max_iters': max_iters, 'val_interval': 1000},
+        'optim_wrapper': {
+            'type': 'OptimWrapper',
+            'optimizer': {'type': 'SGD', 'lr': 0.1},
+            'accumulative_counts': accumulative_counts,
+        },
+        'default_hooks': {
+            'logger': {'type': 'LoggerHook', 'interval': 100},
+            'checkpoint': {'type': 'CheckpointHook', 'interval': 1000, 'by_epoch': False},
+        },
+        'custom_hooks': list(hooks),
+        **kwargs,
+    }
+
+
+def validation_cfg(val_interval, max_iters, **val_cfg):
+    """Entries of a runner's config that validate both branches."""
+    return {
+        'train_cfg': {
+            'type': 'IterBasedTrainLoop',
+            'max_iters': max_iters,
+            'val_interval': val_interval,
+        },
+        'val_dataloader': {
+            'batch_size': 1,
+            'num_workers': 0,
+            'sampler': {'type': 'DefaultSampler', 'shuffle': False},
+            'dataset': {'type': 'TinySemiDataset', 'branches': False, 'length': 3},
+        },
+        'val_cfg': {'type': 'TeacherStudentValLoop', **val_cfg},
+        'val_evaluator': {'type': 'IoUMetric', 'iou_metrics': ['mIoU']},
+    }

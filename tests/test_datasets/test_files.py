@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmseg_contrast.datasets.files import (
+    count_pixels,
+    list_images,
+    read_list,
+    read_mask,
+    sha256_of,
+    write_file,
+)
+
+
+def touch(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b'')
+    return path
+
+
+def test_list_images_names_sub_folders_and_cuts_suffix(tmp_path):
+    b = touch(tmp_path / 'town' / 'b_leftImg8bit.png')
+    a = touch(tmp_path / 'a.JPG')
+    touch(tmp_path / 'notes.txt')
+    assert list_images(tmp_path) == {'a': a, 'town/b_leftImg8bit': b}
+    assert list_images(tmp_path, '_leftImg8bit.png') == {'town/b': b}
+
+
+def test_list_images_refuses_missing_empty_and_ambiguous_folders(tmp_path):
+    with pytest.raises(FileNotFoundError, match='does not exist'):
+        list_images(tmp_path / 'nowhere')
+    with pytest.raises(FileNotFoundError, match='No image'):
+        list_images(tmp_path)
+    touch(tmp_path / 'a.png')
+    touch(tmp_path / 'a.jpg')
+    with pytest.raises(ValueError, match='same name'):
+        list_images(tmp_path)
+
+
+def test_read_list(tmp_path):
+    path = tmp_path / 'list.txt'
+    with pytest.raises(FileNotFoundError, match='txt does not exist'):
+        read_list(path)
+    path.write_text('\n \n')
+    with pytest.raises(ValueError, match='is empty'):
+        read_list(path)
+    path.write_text('b \r\n\na')
+    assert read_list(path) == ['b', 'a']
+    path.write_text('b\na\nb\n')
+    with pytest.raises(ValueError, match="'b' more than once"):
+        read_list(path)
+
+
+def test_write_file_is_atomic(tmp_path, monkeypatch):
+    path = tmp_path / 'new' / 'file.txt'
+    write_file(path, 'old')
+    monkeypatch.setattr('os.replace', lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_file(path, 'new')
+    assert path.read_text() == 'old'
+    assert list(path.parent.iterdir()) == [path]  # no temporary file is left
+
+
+def test_sha256_of_known_value(tmp_path):
+    (tmp_path / 'abc').write_bytes(b'abc')
+    known = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'
+    assert sha256_of('abc') == sha256_of(b'abc') == sha256_of(tmp_path / 'abc') == known
+
+
+def test_read_mask_takes_ids_of_palette_images(tmp_path):
+    ids = np.array([[0, 1], [2, 255]], np.uint8)
+    image = Image.fromarray(ids, 'L')
+    image.putpalette(list(range(255, -1, -1)) * 3)
+    image.save(tmp_path / 'palette.png')
+    np.testing.assert_array_equal(read_mask(tmp_path / 'palette.png'), ids)
+
+
+def test_read_mask_refuses_colors_broken_and_missing_files(tmp_path):
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / 'rgb.png')
+    with pytest.raises(ValueError, match='has 3 channels'):
+        read_mask(tmp_path / 'rgb.png')
+    (tmp_path / 'broken.png').write_bytes(b'no image')
+    with pytest.raises(ValueError, match='cannot be read'):
+        read_mask(tmp_path / 'broken.png')
+    with pytest.raises(FileNotFoundError, match='does not exist'):
+        read_mask(tmp_path / 'none.png')
+
+
+def test_count_pixels():
+    masks = [np.array([[0, 0, 2]], np.uint8), np.array([[255, 2, 2]], np.uint8)]
+    np.testing.assert_array_equal(count_pixels(masks, 4), [[2, 0, 1, 0], [0, 0, 2, 0]])
+    np.testing.assert_array_equal(count_pixels(masks), [[2, 0, 1], [0, 0, 2]])
+    with pytest.raises(ValueError, match='id 2, but 2 classes'):
+        count_pixels(masks, 2)

@@ -1,0 +1,161 @@
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmseg_contrast.models.losses import grouped_contrast
+
+
+def literal(anchors, keys, anchor_mask, key_mask, temperature, own_offset=0):
+    """Eq. 5 as it is printed: a loop over anchors and one over their positives."""
+    classes, num_anchors, num_keys = len(anchors), anchors.shape[1], keys.shape[1]
+    total = anchors.new_zeros(())
+    counted = positives_seen = negatives_seen = 0
+    for c in range(classes):
+        for p in range(num_anchors):
+            if not anchor_mask[c, p]:
+                continue
+            similar = [
+                keys[c, q]
+                for q in range(num_keys)
+                if key_mask[c, q] and (own_offset is None or q != own_offset + p)
+            ]
+            if not similar:
+                continue
+            other = [
+                keys[d, q] for d in range(classes) if d != c for q in range(num_keys) if key_mask[d, q]
+            ]
+            anchor = anchors[c, p]
+            logits = torch.stack([anchor @ key for key in other]) / temperature if other else None
+            for key in similar:
+                s = anchor @ key / temperature
+                denominator = s[None] if logits is None else torch.cat([s[None], logits])
+                total = total - (s - denominator.logsumexp(0)) / len(similar)
+            counted += 1
+            positives_seen += len(similar)
+            negatives_seen += len(other)
+    return total, counted, positives_seen, negatives_seen
+
+
+def random_inputs(classes=3, num_anchors=4, num_keys=4, dim=6, dtype=torch.float64, filled=0.7):
+    anchors = F.normalize(torch.randn(classes, num_anchors, dim, dtype=dtype), dim=-1)
+    keys = F.normalize(torch.randn(classes, num_keys, dim, dtype=dtype), dim=-1)
+    return (
+        anchors.requires_grad_(),
+        keys,
+        torch.rand(classes, num_anchors) < filled,
+        torch.rand(classes, num_keys) < filled,
+    )
+
+
+@pytest.mark.parametrize('temperature', [0.005, 0.07, 0.15, 1.0])
+@pytest.mark.parametrize('own_offset', [0, 4, None])
+def test_equals_a_literal_loop_of_the_equation(temperature, own_offset):
+    inputs = random_inputs(num_keys=8)
+    result = grouped_contrast(*inputs, temperature, own_offset)
+    expected = literal(*inputs, temperature, own_offset)
+    torch.testing.assert_close(result[0], expected[0], rtol=1e-8, atol=1e-8)
+    assert [int(v) for v in result[1:]] == list(expected[1:])
+    (grad,) = torch.autograd.grad(result[0], inputs[0])
+    (expected_grad,) = torch.autograd.grad(expected[0], inputs[0])
+    # softplus(x) = x from x = 20 on: 2e-9
+    torch.testing.assert_close(grad, expected_grad, rtol=1e-7, atol=1e-7 / temperature)
+
+
+def test_gradcheck():
+    anchors, keys, anchor_mask, key_mask = random_inputs()
+    keys.requires_grad_()
+
+    def loss(a, k):
+        return grouped_contrast(a, k, anchor_mask, key_mask, 0.15)[0]
+
+    assert torch.autograd.gradcheck(loss, (anchors, keys))
+
+
+def test_own_offset_leaves_out_another_key():
+    anchors, keys, *_ = random_inputs(num_keys=8)
+    full = torch.ones(3, 4, dtype=torch.bool), torch.ones(3, 8, dtype=torch.bool)
+    losses = [float(grouped_contrast(anchors, keys, *full, 0.15, o)[0]) for o in (0, 4, None)]
+    assert len(set(losses)) == 3
+    # Keys of the second half, moved to the front, are what an offset of 4 speaks of.
+    rolled = torch.cat([keys[:, 4:], keys[:, :4]], 1)
+    assert float(grouped_contrast(anchors, rolled, *full, 0.15, 0)[0]) == pytest.approx(losses[1])
+    counts = [int(grouped_contrast(anchors, keys, *full, 0.15, o)[2]) for o in (0, None)]
+    assert counts == [3 * 4 * 7, 3 * 4 * 8]
+
+
+def test_padding_rows_do_not_count_whatever_they_hold():
+    anchors, keys, anchor_mask, key_mask = random_inputs(filled=0.6)
+    loss = grouped_contrast(anchors, keys, anchor_mask, key_mask, 0.15)[0]
+    (grad,) = torch.autograd.grad(loss, anchors)
+    assert (grad[~anchor_mask] == 0).all()
+    changed = torch.where(anchor_mask[..., None], anchors, torch.full_like(anchors, 50))
+    changed_keys = torch.where(key_mask[..., None], keys, torch.full_like(keys, -50))
+    again = grouped_contrast(changed, changed_keys, anchor_mask, key_mask, 0.15)[0]
+    torch.testing.assert_close(loss, again)
+
+
+def test_two_classes_of_one_pair_by_hand():
+    # Two anchors with key 1 as the positive of anchor 0 and so on; one negative each way.
+    e1, e2 = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
+    vectors = torch.stack([torch.stack([e1, e1]), torch.stack([e2, e2])])
+    full = torch.ones(2, 2, dtype=torch.bool)
+    loss, anchors, positives, negatives = grouped_contrast(vectors, vectors, full, full, 0.5)
+    # s+ = 2, two negatives of s = 0: -log(e^2 / (e^2 + 2))
+    assert float(loss) == pytest.approx(4 * math.log(1 + 2 * math.exp(-2)))
+    assert (int(anchors), int(positives), int(negatives)) == (4, 4, 8)
+
+
+@pytest.mark.parametrize('case', ['one class', 'one class in the masks', 'no anchors', 'one pixel'])
+def test_nothing_to_contrast_is_exactly_zero_with_a_finite_gradient(case):
+    anchors, keys, _, _ = random_inputs(classes=1 if case == 'one class' else 3)
+    anchor_mask = torch.zeros(anchors.shape[:2], dtype=torch.bool)
+    key_mask = torch.zeros(keys.shape[:2], dtype=torch.bool)
+    if case.startswith('one class'):
+        anchor_mask[0], key_mask[0] = True, True
+    if case == 'one pixel':
+        anchor_mask[0, 0] = key_mask[0, 0] = True
+    loss, counted, *_ = grouped_contrast(anchors, keys, anchor_mask, key_mask, 0.15)
+    (grad,) = torch.autograd.grad(loss, anchors)
+    assert float(loss) == 0
+    assert (grad == 0).all()
+    assert int(counted) == (4 if case.startswith('one class') else 0)
+
+
+@pytest.mark.parametrize('temperature', [0.005, 0.02, 0.15, 1.0])
+def test_float32_keeps_the_accuracy_of_float64(temperature):
+    inputs = random_inputs(classes=5, num_anchors=30, num_keys=30, dim=32)
+    exact = grouped_contrast(*inputs, temperature)[0]
+    (exact_grad,) = torch.autograd.grad(exact, inputs[0])
+    single = inputs[0].detach().float().requires_grad_()
+    loss = grouped_contrast(single, inputs[1].float(), *inputs[2:], temperature)[0]
+    (grad,) = torch.autograd.grad(loss, single)
+    assert abs(float(loss / exact) - 1) < 1e-6
+    assert float((grad - exact_grad).norm() / exact_grad.norm()) < 1e-5
+
+
+@pytest.mark.parametrize('temperature', [0.005, 1.0])
+@pytest.mark.parametrize('sign', [1, -1])
+def test_extreme_similarities_stay_finite(temperature, sign):
+    unit = F.normalize(torch.ones(2, 3, 4), dim=-1)
+    anchors = unit.clone().requires_grad_()
+    full = torch.ones(2, 3, dtype=torch.bool)
+    loss = grouped_contrast(anchors, sign * unit, full, full, temperature)[0]
+    loss.backward()
+    assert torch.isfinite(anchors.grad).all()
+    # All similarities are equal: 6 anchors, each -log(1 / (1 + 3)).
+    assert float(loss) == pytest.approx(6 * math.log(4), rel=1e-5)
+
+
+def test_autocast_computes_in_float32():
+    anchors, keys, anchor_mask, key_mask = random_inputs(dtype=torch.float32)
+    expected = grouped_contrast(anchors, keys, anchor_mask, key_mask, 0.07)[0]
+    with torch.autocast('cpu', torch.bfloat16):
+        inside = grouped_contrast(anchors, keys, anchor_mask, key_mask, 0.07)[0]
+        low = grouped_contrast(
+            anchors.bfloat16(), keys.bfloat16(), anchor_mask, key_mask, 0.07
+        )[0]
+    assert inside.dtype == low.dtype == torch.float32
+    assert torch.equal(inside, expected)
+    torch.testing.assert_close(low, expected, rtol=0.05, atol=0.05)

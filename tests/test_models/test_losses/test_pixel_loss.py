@@ -1,0 +1,156 @@
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from helpers import set_iter
+from mmseg.registry import MODELS
+
+from mmseg_contrast.models.losses import ConsistencyLoss, PixelCrossEntropyLoss, pixel_cross_entropy
+from mmseg_contrast.structures import PixelTargets
+
+B, C, H, W = 2, 4, 5, 3
+
+
+def random_inputs(ignored=0.3):
+    logits = torch.randn(B, C, H, W, requires_grad=True)
+    labels = torch.randint(0, C, (B, H, W))
+    labels[torch.rand(B, H, W) < ignored] = 255
+    return logits, labels
+
+
+def test_equals_torch_for_labels():
+    logits, labels = random_inputs()
+    expected = F.cross_entropy(logits, labels, ignore_index=255)
+    torch.testing.assert_close(pixel_cross_entropy(logits, labels), expected)
+    every = F.cross_entropy(logits, labels, ignore_index=255, reduction='sum') / (B * H * W)
+    torch.testing.assert_close(pixel_cross_entropy(logits, labels, norm='all'), every)
+
+
+@pytest.mark.parametrize('norm', ['valid', 'all'])
+def test_weights_and_class_weights_against_a_loop(norm):
+    logits, labels = random_inputs()
+    weight, class_weight = torch.rand(B, H, W), torch.tensor([0.5, 1.0, 2.0, 3.0])
+    total = norm_of = 0.0
+    for b in range(B):
+        for y in range(H):
+            for x in range(W):
+                c = int(labels[b, y, x])
+                if c == 255:
+                    continue
+                w = float(weight[b, y, x])
+                log_prob = logits[b, :, y, x].log_softmax(0)[c]
+                total -= w * float(class_weight[c]) * float(log_prob)
+                norm_of += w
+    expected = total / (norm_of if norm == 'valid' else B * H * W)
+    result = pixel_cross_entropy(logits, labels, weight, class_weight, norm)
+    assert float(result) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize('norm', ['valid', 'all'])
+def test_soft_labels_against_a_loop(norm):
+    logits, _ = random_inputs()
+    probs, weight = torch.rand(B, C, H, W).softmax(1), torch.rand(B, H, W)
+    terms = torch.stack([-probs[:, c] * logits.log_softmax(1)[:, c] for c in range(C)]).sum(0)
+    expected = (terms * weight).sum() / (weight.sum() if norm == 'valid' else B * H * W)
+    torch.testing.assert_close(pixel_cross_entropy(logits, probs, weight, norm=norm), expected)
+    torch.testing.assert_close(pixel_cross_entropy(logits, probs), terms.mean())
+
+
+def test_one_hot_soft_labels_equal_hard_ones():
+    logits, labels = random_inputs()
+    valid = (labels != 255).float()
+    one_hot = F.one_hot(labels.where(labels != 255, 0), C).movedim(-1, 1).float()
+    soft = pixel_cross_entropy(logits, one_hot, valid)
+    hard = pixel_cross_entropy(logits, labels)
+    torch.testing.assert_close(soft, hard)
+    torch.testing.assert_close(
+        *(torch.autograd.grad(loss, logits)[0] for loss in (soft, hard)), atol=1e-7, rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize('norm', ['valid', 'all'])
+@pytest.mark.parametrize('soft', [False, True])
+def test_nothing_that_counts_is_zero_with_a_zero_gradient(norm, soft):
+    logits = torch.randn(B, C, H, W, requires_grad=True)
+    target = torch.rand(B, C, H, W).softmax(1) if soft else torch.full((B, H, W), 255)
+    weight = torch.zeros(B, H, W) if soft else None
+    loss = pixel_cross_entropy(logits, target, weight, torch.ones(C), norm)
+    loss.backward()
+    assert float(loss) == 0
+    assert (logits.grad == 0).all()
+
+
+def test_dtypes_and_another_ignore_index():
+    logits, labels = random_inputs()
+    with torch.autocast('cpu', torch.bfloat16):
+        loss = pixel_cross_entropy(logits.bfloat16(), labels)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, pixel_cross_entropy(logits, labels), rtol=0.02, atol=0.02)
+    assert pixel_cross_entropy(logits.double(), labels).dtype == torch.float64
+    renamed = labels.masked_fill(labels == 255, 9)
+    torch.testing.assert_close(
+        pixel_cross_entropy(logits, renamed, ignore_index=9), pixel_cross_entropy(logits, labels)
+    )
+
+
+def test_module_is_a_loss_decode_of_mmseg():
+    logits, labels = random_inputs()
+    loss = MODELS.build(
+        {
+            'type': 'PixelCrossEntropyLoss',
+            'class_weight': [1.0, 2.0, 3.0, 4.0],
+            'loss_weight': 0.4,
+            'loss_name': 'loss_mine',
+        }
+    )
+    assert loss.loss_name == 'loss_mine'
+    weight = torch.rand(B, H, W)
+    expected = 0.4 * pixel_cross_entropy(logits, labels, weight, torch.arange(1.0, 5.0))
+    result = loss(logits, labels, weight=weight, ignore_index=255, avg_factor=None)
+    torch.testing.assert_close(result, expected)
+    assert PixelCrossEntropyLoss(class_weight=[1.0]).state_dict() == {}, 'no key in checkpoints'
+
+
+def test_module_has_the_value_of_mmseg_with_average_over_valid_pixels():
+    logits, labels = random_inputs()
+    theirs = MODELS.build({'type': 'CrossEntropyLoss', 'avg_non_ignore': True})
+    torch.testing.assert_close(
+        PixelCrossEntropyLoss()(logits, labels), theirs(logits, labels, ignore_index=255)
+    )
+
+
+@pytest.mark.parametrize('kind', [PixelCrossEntropyLoss, ConsistencyLoss])
+def test_unknown_norm_is_named(kind):
+    with pytest.raises(ValueError, match=r"norm='sum'.*valid.*all"):
+        kind(norm='sum')
+
+
+@pytest.mark.parametrize(
+    ('iteration', 'ramp'), [(9, 0.0), (10, math.exp(-5)), (20, math.exp(-1.25)), (30, 1), (99, 1)]
+)
+def test_consistency_is_weighted_and_ramped(iteration, ramp):
+    logits, labels = random_inputs()
+    weight = (torch.rand(B, H, W) < 0.5).float() * (labels != 255)
+    probs = torch.rand(B, C, H, W).softmax(1)
+    loss = ConsistencyLoss(loss_weight=2.63, ramp={'start': 10, 'length': 20})
+    set_iter(iteration)
+    losses, stats = loss(logits, PixelTargets(labels, weight, probs))
+    raw = -(probs * logits.log_softmax(1)).sum(1)[weight > 0].mean()
+    assert list(losses) == ['loss_consistency']
+    torch.testing.assert_close(losses['loss_consistency'], 2.63 * ramp * raw)
+    torch.testing.assert_close(stats['consistency_raw'], raw.detach())
+    assert not stats['consistency_raw'].requires_grad
+    assert stats['consistency_ramp'] == pytest.approx(ramp)
+    assert not any('loss' in name for name in stats), 'MMEngine would add it to the loss'
+
+
+def test_consistency_uses_labels_where_there_are_no_probabilities():
+    logits, labels = random_inputs()
+    targets = PixelTargets.from_labels(labels)
+    losses, _ = ConsistencyLoss()(logits, targets)
+    expected = F.cross_entropy(logits, labels, ignore_index=255)
+    torch.testing.assert_close(losses['loss_consistency'], expected)
+    everything, _ = ConsistencyLoss(norm='all')(logits, targets)
+    share = (labels != 255).float().mean()
+    torch.testing.assert_close(everything['loss_consistency'], expected * share)

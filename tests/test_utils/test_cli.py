@@ -1,0 +1,147 @@
+import argparse
+import pickle
+
+import pytest
+from mmengine.config import Config
+
+from mmseg_contrast.utils.cli import (
+    add_common_arguments,
+    check_data,
+    describe_training,
+    load_config,
+    one_sentence,
+)
+
+CONFIG = """
+model = dict(type='EncoderDecoder')
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=10)
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / 'tiny_config.py'
+    path.write_text(CONFIG)
+    return path
+
+
+def parse(config, *arguments):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('config')
+    add_common_arguments(parser)
+    return parser.parse_args([str(config), *arguments])
+
+
+def test_work_dir_is_the_arguments_the_configs_or_the_name(config):
+    assert load_config(parse(config)).work_dir == 'work_dirs/tiny_config'
+    config.write_text(CONFIG + "work_dir = 'from_config'\n")
+    assert load_config(parse(config)).work_dir == 'from_config'
+    assert load_config(parse(config, '--work-dir', 'given')).work_dir == 'given'
+
+
+def test_options_override_and_may_add_what_the_runner_knows(config):
+    options = ['train_cfg.max_iters=3', 'randomness.seed=5', 'find_unused_parameters=True']
+    cfg = load_config(parse(config, '--cfg-options', *options))
+    assert (cfg.train_cfg.max_iters, cfg.randomness.seed) == (3, 5)
+    assert cfg.find_unused_parameters is True
+
+
+def test_a_misspelt_option_is_refused_with_the_right_one(config):
+    with pytest.raises(KeyError, match=r'no key trian_cfg; did you mean train_cfg\?'):
+        load_config(parse(config, '--cfg-options', 'trian_cfg.max_iters=3'))
+
+
+def test_no_config():
+    with pytest.raises(FileNotFoundError, match=r'there is no config absent.py'):
+        load_config(parse('absent.py'))
+
+
+def test_distributed_cpus_are_refused(config, monkeypatch):
+    monkeypatch.setattr('mmseg_contrast.utils.cli.get_device', lambda: 'cpu')
+    with pytest.raises(ValueError, match='--launcher pytorch needs GPUs'):
+        load_config(parse(config, '--launcher', 'pytorch'))
+
+
+def test_check_data_looks_into_wrappers(tmp_path):
+    (tmp_path / 'images').mkdir()
+    there = {'data_root': str(tmp_path), 'data_prefix': {'img_path': 'images'}}
+    gone = {'data_prefix': {'img_path': str(tmp_path / 'images'), 'seg_map_path': 'no/masks'}}
+    remote = {'data_root': 's3://bucket', 'data_prefix': {'img_path': 'images'}}
+    cfg = {
+        'train_dataloader': {'dataset': {'type': 'ConcatDataset', 'datasets': [there, gone]}},
+        'val_dataloader': {'dataset': {'dataset': there}},
+        'test_dataloader': {'dataset': remote},
+    }
+    check_data(cfg, ('val_dataloader', 'test_dataloader', 'absent_dataloader'))
+    with pytest.raises(FileNotFoundError, match='folder no/masks of train_dataloader does not'):
+        check_data(cfg, ('train_dataloader',))
+
+
+@pytest.mark.parametrize(
+    ('error', 'said'),
+    [
+        (ValueError('one\n  two'), 'error: ValueError: one two (python -X dev'),
+        (KeyError('no key x'), 'error: KeyError: no key x ('),
+        (AssertionError(), 'error: AssertionError: no reason given ('),
+    ],
+)
+def test_one_sentence(error, said):
+    with pytest.raises(SystemExit) as caught, one_sentence():
+        raise error
+    assert caught.value.code.startswith(said)
+
+
+def test_one_sentence_tells_why_an_import_failed():
+    with pytest.raises(SystemExit) as caught, one_sentence():
+        try:  # as MMEngine does
+            try:
+                raise ImportError('mmseg_contrast cannot be used: mixed')
+            except ImportError:
+                raise ImportError('Failed to import mmseg_contrast')  # noqa: B904
+        except ImportError as error:
+            raise ImportError('Failed to import custom modules from ...') from error
+    assert 'cannot be used: mixed' in caught.value.code
+
+
+def test_one_sentence_passes_on_what_it_was_not_asked_for():
+    with pytest.raises(ValueError, match='a bug'), one_sentence(pickle.UnpicklingError):
+        raise ValueError('a bug')
+
+
+def test_one_sentence_names_the_remedy_for_a_checkpoint_that_torch_refuses():
+    with pytest.raises(SystemExit) as caught, one_sentence(pickle.UnpicklingError):
+        raise pickle.UnpicklingError('Unsupported global')
+    assert 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1' in caught.value.code
+
+
+def test_one_sentence_passes_on_programming_errors():
+    with pytest.raises(ZeroDivisionError), one_sentence():
+        _ = 1 / 0
+
+
+TRAINING = {
+    'train_dataloader': {'batch_size': 8, 'sampler': {'source_ratio': [1, 3]}},
+    'optim_wrapper': {'optimizer': {'lr': 0.02}, 'accumulative_counts': 2},
+}
+
+
+def test_describe_training():
+    assert describe_training(Config(TRAINING), world_size=4, device='cuda') == (
+        'effective batch 64 (8 x 4 process(es) x 2 accumulated), labelled:unlabelled 1:3, '
+        'LR 0.02, device cuda'
+    )
+
+
+def test_describe_training_scales_the_rate_as_the_runner_does():
+    cfg = {**TRAINING, 'auto_scale_lr': {'enable': True, 'base_batch_size': 16}}
+    assert 'LR 0.04,' in describe_training(cfg, world_size=4, device='cuda')
+    cfg['auto_scale_lr']['enable'] = False
+    assert 'LR 0.02,' in describe_training(cfg, world_size=4, device='cuda')
+
+
+def test_describe_training_of_a_supervised_run():
+    cfg = {'train_dataloader': {'batch_size': 2}, 'optim_wrapper': {}}
+    assert describe_training(cfg, 1, 'cpu') == (
+        'effective batch 2 (2 x 1 process(es) x 1 accumulated), labelled:unlabelled all labelled, '
+        'LR set by the optimiser, device cpu'
+    )

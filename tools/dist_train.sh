@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Train on several GPUs of one or more nodes.
+# One node:    tools/dist_train.sh CONFIG 4 [arguments of train.py]
+# Two nodes:   NNODES=2 NODE_RANK=0 MASTER_ADDR=10.0.0.1 tools/dist_train.sh CONFIG 8   (NODE_RANK=1 on the other)
+set -euo pipefail
+if [ $# -lt 2 ]; then
+    echo "usage: $0 CONFIG GPUS_PER_NODE [arguments of train.py]" >&2
+    exit 2
+fi
+TOOLS=$(dirname "$0")
+PYTHONPATH="$TOOLS/..:${PYTHONPATH:-}" exec torchrun \
+    --nnodes="${NNODES:-1}" --node-rank="${NODE_RANK:-0}" --nproc-per-node="$2" \
+    --master-addr="${MASTER_ADDR:-127.0.0.1}" --master-port="${PORT:-29500}" \
+    "$TOOLS/train.py" "$1" --launcher pytorch "${@:3}"

@@ -1,0 +1,88 @@
+"""Test a checkpoint, and paint or save its predictions."""
+
+import argparse
+import os
+import pickle
+
+from mmengine.config import Config
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from mmseg_contrast.utils.cli import add_common_arguments, check_data, load_config, one_sentence
+
+EXAMPLE = """\
+examples:
+  python tools/test.py CONFIG work_dirs/run1/iter_2000.pth
+  python tools/test.py CONFIG CHECKPOINT --tta --show-dir painted
+  python tools/test.py CONFIG CHECKPOINT --cfg-options model.semi_test_cfg.predict_on=student
+  torchrun --nproc-per-node 4 tools/test.py CONFIG CHECKPOINT --launcher pytorch
+"""
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='path of the config')
+    parser.add_argument('checkpoint', help='path of the checkpoint')
+    add_common_arguments(parser)
+    parser.add_argument('--out', help='folder for the predicted masks')
+    parser.add_argument('--show', action='store_true', help='show the predictions')
+    parser.add_argument('--show-dir', help='folder, in the run of this test, for painted images')
+    parser.add_argument('--wait-time', type=float, default=2, help='seconds between shown images')
+    parser.add_argument('--tta', action='store_true', help='test-time augmentation')
+    return parser.parse_args(argv)
+
+
+def paint(cfg: Config, args: argparse.Namespace) -> None:
+    """Switch the visualisation hook on."""
+    hook = cfg.default_hooks.get('visualization')
+    if hook is None:
+        raise ValueError(
+            '--show and --show-dir need a SegVisualizationHook as default_hooks.visualization'
+        )
+    hook.update(draw=True, show=args.show, wait_time=args.wait_time)
+    if args.show_dir:
+        cfg.visualizer.save_dir = args.show_dir
+
+
+def augment(cfg: Config) -> None:
+    """Wrap the model and exchange the pipeline for test-time augmentation."""
+    missing = [key for key in ('tta_model', 'tta_pipeline') if key not in cfg]
+    if missing:
+        raise ValueError(f'--tta needs {" and ".join(missing)} in the config')
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    cfg.tta_model.module = cfg.model
+    cfg.model = cfg.tta_model
+
+
+def build_runner(args: argparse.Namespace) -> Runner:
+    """Build everything that the test needs, so that what is wrong shows before it starts."""
+    cfg = load_config(args)
+    if not os.path.isfile(args.checkpoint):
+        raise FileNotFoundError(f'there is no checkpoint {args.checkpoint}')
+    cfg.load_from, cfg.resume = args.checkpoint, False
+    if args.show or args.show_dir:
+        paint(cfg, args)
+    if args.tta:
+        augment(cfg)
+    if args.out:
+        cfg.test_evaluator.update(output_dir=args.out, keep_results=True)
+    check_data(cfg, ('test_dataloader',))
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    _ = runner.test_loop  # a property that builds the loop with its data set
+    return runner
+
+
+def main() -> None:
+    """Test."""
+    args = parse_args()
+    with one_sentence():
+        runner = build_runner(args)
+    with one_sentence(pickle.UnpicklingError):
+        runner.test()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,80 @@
+"""Train a segmentor on a CPU, one GPU, or, with a launcher, on many."""
+
+import argparse
+import os
+import pickle
+
+from mmengine.device import get_device
+from mmengine.logging import print_log
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from mmseg_contrast.utils.cli import (
+    add_common_arguments,
+    check_data,
+    describe_training,
+    load_config,
+    one_sentence,
+)
+
+EXAMPLE = """\
+examples:
+  python tools/train.py configs/c3semiseg/c3semiseg_mosaic.py
+  python tools/train.py CONFIG --work-dir work_dirs/run1 --resume
+  python tools/train.py CONFIG --cfg-options train_cfg.max_iters=2000 randomness.seed=1
+  torchrun --nproc-per-node 4 tools/train.py CONFIG --launcher pytorch
+"""
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='path of the config')
+    add_common_arguments(parser)
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        help='go on from this checkpoint or, without a path, from the latest in the work folder',
+    )
+    parser.add_argument('--amp', action='store_true', help='automatic mixed precision (GPU)')
+    return parser.parse_args(argv)
+
+
+def build_runner(args: argparse.Namespace) -> Runner:
+    """Build everything that training needs, so that what is wrong shows before it starts."""
+    cfg = load_config(args)
+    if args.resume == 'auto':
+        cfg.resume = True
+    elif args.resume:
+        if not os.path.isfile(args.resume):
+            raise FileNotFoundError(f'there is no checkpoint {args.resume} to resume from')
+        cfg.resume, cfg.load_from = True, args.resume
+    if args.amp:
+        if get_device() == 'cpu':
+            raise ValueError('--amp needs a GPU, and none is visible: leave it out')
+        if cfg.optim_wrapper.type not in ('OptimWrapper', 'AmpOptimWrapper'):
+            raise ValueError(f'--amp cannot replace the optim_wrapper {cfg.optim_wrapper.type}')
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    check_data(cfg, ('train_dataloader', 'val_dataloader'))
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    # Properties of the runner that build the loops with their data sets.
+    _ = runner.train_loop, runner.val_loop
+    print_log(describe_training(cfg, runner.world_size, get_device()), logger='current')
+    return runner
+
+
+def main() -> None:
+    """Train."""
+    args = parse_args()
+    with one_sentence():
+        runner = build_runner(args)
+    with one_sentence(pickle.UnpicklingError):
+        runner.train()
+
+
+if __name__ == '__main__':
+    main()
