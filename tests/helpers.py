@@ -3,6 +3,7 @@
 import copy
 
 import torch
+from mmengine.config import ConfigDict
 from mmengine.logging import MessageHub
 from mmengine.model import BaseModule
 from mmengine.structures import PixelData
@@ -107,7 +108,7 @@ def semi_cfg(num_classes=3, size=(32, 32), bn=True, **kwargs):
 
 def build(cfg, train=True):
     """Build and initialise a segmentor."""
-    model = MODELS.build(copy.deepcopy(cfg))
+    model = MODELS.build(ConfigDict(copy.deepcopy(cfg)))
     model.init_weights()
     return model.train(train)
 

@@ -3,6 +3,7 @@
 from .camvid import CamVidDataset
 from .gta5 import GTA5Dataset
 from .mosaic import MosaicDataset
+from .multi_source_dataset import MultiSourceDataset
 from .samplers import MultiSourceSampler
 from .transforms import (
     ColorJitter,
@@ -20,6 +21,7 @@ __all__ = [
     'LoadValidMap',
     'MosaicDataset',
     'MultiBranch',
+    'MultiSourceDataset',
     'MultiSourceSampler',
     'RandAugmentColor',
     'RandomGaussianBlur',

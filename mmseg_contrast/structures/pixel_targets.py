@@ -120,10 +120,10 @@ def swap_pixels(x: Tensor, mask: Tensor, order: Tensor) -> Tensor:
 
 
 def nearest(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize a map of shape (B, H, W) and any dtype to ``size``, by the pixel under each centre.
+    """Resize a map of any dtype to ``size``, by the pixel under each centre.
 
     Args:
-        x (Tensor): Map of shape (B, H, W).
+        x (Tensor): Map of shape (..., H, W).
         size (tuple[int, int]): Height and width.
     """
     rows = _centres(x.shape[-2], size[0], x.device)

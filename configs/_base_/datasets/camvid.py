@@ -6,9 +6,10 @@ image_scale = (320, 240)
 labeled_list = 'data_lists/camvid/camvid.0@1by8.txt'
 
 # rotation comes before the crop, so that its border (255 in the mask) is mostly cut away
+# the weak augmentation of C3-SemiSeg: one scale, rotation, crop, flip
 geometry = [
-    dict(type='RandomResize', scale=image_scale, ratio_range=(0.75, 1.5), keep_ratio=True),
-    dict(type='RandomRotate', prob=0.5, degree=10, seg_pad_val=255),
+    dict(type='Resize', scale=image_scale, keep_ratio=True),
+    dict(type='RandomRotate', prob=1.0, degree=10, seg_pad_val=255),
     dict(type='RandomCrop', crop_size=crop_size),
     dict(type='RandomFlip', prob=0.5),
 ]

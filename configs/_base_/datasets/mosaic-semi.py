@@ -40,6 +40,6 @@ train_dataloader = dict(
         _delete_=True, type='MultiSourceSampler', batch_size=batch_size, source_ratio=[1, 1]
     ),
     dataset=dict(
-        _delete_=True, type='ConcatDataset', datasets=[labeled_dataset, unlabeled_dataset]
+        _delete_=True, type='MultiSourceDataset', datasets=[labeled_dataset, unlabeled_dataset]
     ),
 )

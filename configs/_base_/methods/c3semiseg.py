@@ -1,18 +1,12 @@
-# C3-SemiSeg (Zhou et al., ICCV 2021) on any `EncoderDecoder`: in a config with this file among its bases,
-#     model = dict(**_base_.c3semiseg, auxiliary_head=[..., dict(**_base_.c3_contrast, in_channels=...)])
+# C3-SemiSeg (Zhou et al., ICCV 2021) for any `EncoderDecoder`; in a config with this base:
+#     data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
+#     model = dict(
+#         **_base_.c3semiseg,
+#         data_preprocessor=data_preprocessor,
+#         auxiliary_head=[dict(_base_.c3_contrast, in_channels=...)])
 burn_in = 2250
-c3_contrast = dict(
-    type='PixelContrastHead',
-    in_index=3,
-    channels=256,
-    temperature=0.15,
-    samples_per_class=20,
-    loss_weight=0.1,
-    ramp=dict(start=0, length=250),
-)
 c3semiseg = dict(
     type='SemiSupervisedSegmentor',
-    data_preprocessor=dict(type='MultiBranchDataPreprocessor'),
     selector=dict(type='DynamicConfidentRegionSelection', keep_ratio=0.8, momentum=0.9),
     mixing=dict(type='CrossSetCutMix', pairs='random', area=0.5),
     # 50 in the published code, which also divides by its 19 classes
@@ -22,8 +16,18 @@ c3semiseg = dict(
     semi_train_cfg=dict(burn_in=burn_in),
     semi_test_cfg=dict(predict_on='student'),
 )
-semi_hooks = [
+c3_contrast = dict(
+    type='PixelContrastHead',
+    in_index=3,
+    channels=256,
+    temperature=0.15,
+    samples_per_class=20,
+    loss_weight=0.1,
+    ramp=dict(start=0, length=250),
+)
+custom_hooks = [
     dict(type='CheckSetupHook'),
     dict(type='MeanTeacherHook', momentum=0.01),
     dict(type='SemiDiagnosticsHook', interval=50),
 ]
+val_cfg = dict(type='TeacherStudentValLoop')

@@ -12,6 +12,8 @@ from mmengine.dist import get_dist_info, sync_random_seed
 from mmseg.registry import DATA_SAMPLERS
 from torch.utils.data import Sampler
 
+from ..multi_source_dataset import StreamIndex
+
 
 def _counts_per_source(batch_size: int, source_ratio: Sequence[float]) -> list[int]:
     """Splits a batch by the ratios; raises ValueError unless each source gets a whole number."""
@@ -48,7 +50,8 @@ class MultiSourceSampler(Sampler):
     step of one process with batch size :math:`W B`.
 
     The permutation of a pass depends on ``(seed, source, pass)`` alone, thus any position of the
-    stream is known at once and :meth:`skip` costs nothing.
+    stream is known at once and :meth:`skip` costs nothing. The indices are :class:`StreamIndex`, by
+    which :class:`MultiSourceDataset` repeats the augmentation too.
 
     The sampler is for iteration-based training (``IterBasedTrainLoop``): it never ends.
 
@@ -79,7 +82,7 @@ class MultiSourceSampler(Sampler):
         if not isinstance(dataset, ConcatDataset):
             raise TypeError(
                 f'MultiSourceSampler draws from the parts of a ConcatDataset and got a '
-                f"{type(dataset).__name__}: write dataset=dict(type='ConcatDataset', "
+                f"{type(dataset).__name__}: write dataset=dict(type='MultiSourceDataset', "
                 'datasets=[labeled_dataset, unlabeled_dataset]).'
             )
         if len(dataset.datasets) != len(source_ratio):
@@ -115,7 +118,8 @@ class MultiSourceSampler(Sampler):
                 order = np.arange(size)
                 if self.shuffle:
                     order = np.random.default_rng([self.seed, source, this_pass]).permutation(size)
-            yield offset + int(order[place])
+            draw = (self.seed, source, position * self.world_size + self.rank)
+            yield StreamIndex(offset + int(order[place]), draw)
             position += 1
 
     def __iter__(self) -> Iterator[int]:

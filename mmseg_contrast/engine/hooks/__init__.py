@@ -1,6 +1,8 @@
 """Hooks."""
 
+from .check_setup_hook import CheckSetupHook
 from .mean_teacher_hook import MeanTeacherHook
 from .semi_diagnostics_hook import SemiDiagnosticsHook
+from .step_seed_hook import StepSeedHook
 
-__all__ = ['MeanTeacherHook', 'SemiDiagnosticsHook']
+__all__ = ['CheckSetupHook', 'MeanTeacherHook', 'SemiDiagnosticsHook', 'StepSeedHook']

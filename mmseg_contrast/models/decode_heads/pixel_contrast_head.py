@@ -128,8 +128,7 @@ class PixelContrastHead(ContrastHead):
         labels = nearest(targets.accepted_labels, size)
         hard = None
         if self.sampling == 'segmentation_aware' and step.logits is not None:
-            hard = step.logits.argmax(1)
-            hard = nearest(hard, size) != labels
+            hard = nearest(step.logits, size).argmax(1) != labels
         known = labels != targets.ignore_index
         dropped = self.excluded[labels.where(known, 0)] | ~known
         labels = labels.masked_fill(dropped, targets.ignore_index)

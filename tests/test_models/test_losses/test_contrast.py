@@ -76,7 +76,7 @@ def test_gradcheck():
 def test_own_offset_leaves_out_another_key():
     anchors, keys, *_ = random_inputs(num_keys=8)
     full = torch.ones(3, 4, dtype=torch.bool), torch.ones(3, 8, dtype=torch.bool)
-    losses = [float(grouped_contrast(anchors, keys, *full, 0.15, o)[0]) for o in (0, 4, None)]
+    losses = [grouped_contrast(anchors, keys, *full, 0.15, o)[0].item() for o in (0, 4, None)]
     assert len(set(losses)) == 3
     # Keys of the second half, moved to the front, are what an offset of 4 speaks of.
     rolled = torch.cat([keys[:, 4:], keys[:, :4]], 1)

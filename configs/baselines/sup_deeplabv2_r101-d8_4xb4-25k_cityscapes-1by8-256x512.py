@@ -1,0 +1,10 @@
+_base_ = [
+    '../_base_/models/deeplabv2_r101-d8.py',
+    '../_base_/datasets/cityscapes.py',
+    '../_base_/schedules/schedule_25k_adam.py',
+    '../_base_/methods/supervised.py',
+    '../_base_/default_runtime.py',
+]
+
+data_preprocessor = dict(size=_base_.crop_size)
+model = dict(data_preprocessor=data_preprocessor)

@@ -1,0 +1,4 @@
+_base_ = './sup_stdc1_camvid-1by8-160x160.py'
+
+labeled_list = 'data_lists/camvid/camvid.0@1by4.txt'
+train_dataloader = dict(dataset=dict(ann_file=labeled_list))

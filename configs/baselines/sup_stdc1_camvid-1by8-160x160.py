@@ -1,0 +1,15 @@
+_base_ = [
+    '../_base_/models/stdc1.py',
+    '../_base_/datasets/camvid.py',
+    '../_base_/schedules/schedule_2k_adamw.py',
+    '../_base_/methods/supervised.py',
+    '../_base_/default_runtime.py',
+]
+
+num_classes = 11
+data_preprocessor = dict(size=_base_.crop_size)
+model = dict(
+    data_preprocessor=data_preprocessor,
+    decode_head=dict(num_classes=num_classes),
+    auxiliary_head=[dict(head, num_classes=num_classes) for head in _base_.model.auxiliary_head],
+)

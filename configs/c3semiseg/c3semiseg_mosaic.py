@@ -1,0 +1,19 @@
+_base_ = [
+    '../_base_/models/fpn_r18-narrow.py',
+    '../_base_/datasets/mosaic-semi.py',
+    '../_base_/schedules/schedule_600_adamw.py',
+    '../_base_/methods/c3semiseg.py',
+    '../_base_/default_runtime.py',
+]
+
+burn_in = 150
+c3semiseg = _base_.c3semiseg
+c3semiseg.semi_train_cfg.burn_in = burn_in
+c3semiseg.unsup_loss.ramp = dict(start=burn_in, length=burn_in)
+data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
+model = dict(
+    **c3semiseg,
+    data_preprocessor=data_preprocessor,
+    decode_head=dict(num_classes=9),
+    auxiliary_head=[dict(_base_.c3_contrast, in_channels=32, in_index=0)],
+)

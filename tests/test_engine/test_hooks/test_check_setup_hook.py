@@ -1,0 +1,318 @@
+import random
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import ConcatDataset
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+from mmseg.utils import register_all_modules
+from PIL import Image
+
+from mmseg_contrast.datasets import CamVidDataset, MultiSourceSampler, UnlabeledDataset
+from mmseg_contrast.engine.hooks.check_setup_hook import (
+    CheckSetupHook,
+    check_same_config,
+    check_state_dict,
+    sizes_before_crop,
+)
+
+CLASSES = CamVidDataset.METAINFO['classes']
+LOAD = [{'type': 'LoadImageFromFile'}, {'type': 'LoadAnnotations'}]
+
+
+@pytest.fixture(autouse=True)
+def registered():
+    register_all_modules()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Six images of 20 x 16 pixels with masks, and three without."""
+    rng = np.random.RandomState(0)
+    for name in ('images', 'masks', 'more'):
+        (tmp_path / name).mkdir()
+    for index in range(6):
+        image = rng.randint(0, 255, (16, 20, 3)).astype(np.uint8)
+        Image.fromarray(image).save(tmp_path / 'images' / f'{index}.jpg')
+        mask = rng.choice([*range(11), 255], (16, 20)).astype(np.uint8)
+        Image.fromarray(mask).save(tmp_path / 'masks' / f'{index}.png')
+    for index in range(3):
+        image = rng.randint(0, 255, (16, 20, 3)).astype(np.uint8)
+        Image.fromarray(image).save(tmp_path / 'more' / f'{index}.jpg')
+    return tmp_path
+
+
+def labeled(folder, crop=None, **more):
+    pipeline = [*LOAD, *([{'type': 'RandomCrop', 'crop_size': crop}] if crop else [])]
+    prefix = {'img_path': str(folder / 'images'), 'seg_map_path': str(folder / 'masks')}
+    return CamVidDataset(data_prefix=prefix, pipeline=pipeline, **more)
+
+
+def unlabeled(folder, **more):
+    prefix = {'img_path': str(folder / 'more')}
+    return UnlabeledDataset(like='CamVidDataset', data_prefix=prefix, **more)
+
+
+def check(dataset, num_classes=11, batch_size=4, ratio=None):
+    sampler = None
+    if ratio:
+        sampler = MultiSourceSampler(dataset, batch_size, ratio, seed=0)
+    loader = SimpleNamespace(dataset=dataset, sampler=sampler, batch_size=batch_size)
+    model = SimpleNamespace(decode_head=SimpleNamespace(num_classes=num_classes))
+    CheckSetupHook().before_train(SimpleNamespace(train_dataloader=loader, model=model))
+
+
+def test_good_setup_passes_and_keeps_the_random_state(folder):
+    before = random.getstate(), np.random.get_state()[1].copy(), np.random.get_state()[2]
+    check(ConcatDataset([labeled(folder, (16, 16)), unlabeled(folder)]), ratio=[1, 1])
+    check(labeled(folder))
+    assert random.getstate() == before[0]
+    np.testing.assert_array_equal(np.random.get_state()[1], before[1])
+    assert np.random.get_state()[2] == before[2]
+
+
+@pytest.mark.parametrize('kind', ['images', 'masks'])
+def test_missing_file_of_the_list(folder, kind):
+    listed = folder / 'list.txt'
+    listed.write_text('0\n1\n2\n3\n')
+    dataset = labeled(folder, ann_file=str(listed))
+    next((folder / kind).glob('2.*')).unlink()
+    with pytest.raises(ValueError, match=rf'list\.txt\): 1 of 4 {kind[:-1]}s are missing'):
+        check(dataset)
+
+
+def test_mask_values(folder):
+    Image.fromarray(np.full((16, 20), 11, np.uint8)).save(folder / 'masks' / '5.png')
+    with pytest.raises(ValueError, match='ids 0-11, 255, one more than 11 classes'):
+        check(labeled(folder))
+
+
+def test_only_some_masks_are_opened(folder, monkeypatch):
+    opened = []
+    real = Image.open
+    monkeypatch.setattr(Image, 'open', lambda path: opened.append(str(path)) or real(path))
+    monkeypatch.setattr('mmseg_contrast.engine.hooks.check_setup_hook.MAX_FILES', 3)
+    check(labeled(folder))
+    assert [path[-5:] for path in opened if '/masks/' in path] == ['0.png', '2.png', '5.png']
+
+
+def test_masks_of_unlabeled_images_are_never_opened(folder, monkeypatch):
+    for index in range(3):
+        (folder / 'masks' / f'{index}.png').write_bytes(b'no mask')
+    opened = []
+    real = Image.open
+    monkeypatch.setattr(Image, 'open', lambda path: opened.append(str(path)) or real(path))
+    check(unlabeled(folder), batch_size=1)
+    assert len(opened) == 3 and all('more' in path for path in opened)
+
+
+def test_unreadable_unlabeled_image(folder):
+    (folder / 'more' / '1.jpg').write_bytes(b'no image')
+    with pytest.raises(ValueError, match=r'more/1\.jpg: cannot be read \(no image\); replace'):
+        check(ConcatDataset([labeled(folder), unlabeled(folder)]), ratio=[1, 1])
+
+
+def test_fewer_images_than_a_batch_needs(folder):
+    with pytest.raises(ValueError, match='there are 6, but a batch needs 8'):
+        check(labeled(folder), batch_size=8)
+    both = ConcatDataset([labeled(folder), unlabeled(folder)])
+    check(both, batch_size=6, ratio=[1, 1])
+    with pytest.raises(ValueError, match=r'unlabelled images .* there are 3, but a batch needs 4'):
+        check(both, batch_size=8, ratio=[1, 1])
+
+
+def test_classes_of_sources_and_model(folder):
+    with pytest.raises(ValueError, match=r'num_classes=19, .* CamVidDataset has 11 classes'):
+        check(labeled(folder), num_classes=19)
+    few = labeled(folder, metainfo={'classes': CLASSES[:2]})
+    both = ConcatDataset([labeled(folder), few], ignore_keys=['classes', 'palette', 'label_map'])
+    with pytest.raises(ValueError, match='differ from those of the first source'):
+        check(both)
+
+
+def test_crop_larger_than_images(folder):
+    check(labeled(folder, (16, 20)))
+    with pytest.raises(ValueError, match=r'crop of 17 x 20 .* at most 16 x 20'):
+        check(labeled(folder, (17, 20)))
+
+
+def test_crop_is_compared_after_resizing(folder):
+    pipeline = [
+        *LOAD,
+        {'type': 'Resize', 'scale': (40, 32)},
+        {'type': 'RandomCrop', 'crop_size': (32, 32)},
+    ]
+    prefix = {'img_path': str(folder / 'images'), 'seg_map_path': str(folder / 'masks')}
+    dataset = CamVidDataset(data_prefix=prefix, pipeline=pipeline)
+    ((crop, sizes),) = sizes_before_crop(dataset)
+    assert crop == (32, 32)
+    assert set(sizes) == {(32, 40)}
+    check(dataset)
+
+
+def weights(**shapes):
+    return {key.replace('__', '.'): torch.zeros(shape) for key, shape in shapes.items()}
+
+
+MODEL = weights(
+    backbone__conv__weight=(4, 3, 3, 3),
+    backbone__bn__num_batches_tracked=(),
+    decode_head__conv_seg__weight=(11, 4, 1, 1),
+    auxiliary_head__proj__weight=(8, 4),
+    teacher__backbone__conv__weight=(4, 3, 3, 3),
+    teacher__decode_head__conv_seg__weight=(11, 4, 1, 1),
+)
+
+
+def only(*starts):
+    return {key: value for key, value in MODEL.items() if key.startswith(starts)}
+
+
+@pytest.mark.parametrize(
+    'loaded',
+    [
+        MODEL,
+        only('backbone', 'decode_head'),
+        only('backbone'),
+        {f'module.{key}': value for key, value in MODEL.items()},
+        only('backbone.conv'),
+        {**only('backbone', 'decode_head'), **weights(auxiliary_head__other=(1,))},
+    ],
+    ids=['same', 'plain', 'backbone', 'wrapped', 'old', 'other_auxiliary'],
+)
+def test_checkpoints_that_fit(loaded):
+    assert check_state_dict(loaded, MODEL) == []
+    # A semi-supervised checkpoint fits a plain model as well.
+    assert check_state_dict(MODEL, only('backbone', 'decode_head')) == []
+
+
+@pytest.mark.parametrize(
+    ('loaded', 'what'),
+    [
+        (
+            {**MODEL, **weights(decode_head__conv_seg__weight=(19, 4, 1, 1))},
+            'it has 19 classes, but the model 11',
+        ),
+        (
+            {**MODEL, **weights(backbone__conv__weight=(8, 3, 3, 3))},
+            r'backbone.conv.weight has the shape \(8, 3, 3, 3\), but in the model \(4, 3, 3, 3\)',
+        ),
+        (weights(layer1__weight=(3,)), 'none of its weights'),
+        (
+            {**only('backbone'), **weights(decode_head__other__weight=(3,))},
+            'it lacks decode_head.conv_seg.weight',
+        ),
+        (
+            {**MODEL, **weights(backbone__layer4__weight=(3,))},
+            'the model lacks backbone.layer4.weight',
+        ),
+    ],
+)
+def test_checkpoints_of_other_models(loaded, what):
+    (problem,) = check_state_dict(loaded, MODEL)
+    assert problem.place == 'checkpoint'
+    assert re.search(what, problem.what)
+
+
+def test_first_difference_of_configs_is_named():
+    old = {'type': 'A', 'heads': [{'channels': 4}, {'channels': 8}], 'init_cfg': 'x', 'n': (1, 2)}
+    new = {'type': 'A', 'heads': [{'channels': 4}, {'channels': 9}], 'init_cfg': 'y', 'n': [1, 2]}
+    (problem,) = check_same_config(old, new)
+    assert problem.place == 'model.heads[1].channels'
+    assert 'it was 8 in the run to resume, and is 9' in problem.what
+    assert check_same_config(old, {**old, 'pretrained': 'z', 'n': [1, 2]}) == []
+    (problem,) = check_same_config(old, {**old, 'extra': 1})
+    assert problem.place == 'model.extra'
+    (problem,) = check_same_config(old, {**old, 'heads': []})
+    assert problem.place == 'model.heads'
+
+
+def config(folder, **changes):
+    dataset = {
+        'type': 'CamVidDataset',
+        'data_prefix': {
+            'img_path': str(folder / 'images'),
+            'seg_map_path': str(folder / 'masks'),
+        },
+        'pipeline': [*LOAD, {'type': 'PackSegInputs'}],
+    }
+    norm_cfg = {'type': 'BN'}
+    head = {'in_channels': 8, 'channels': 4, 'num_convs': 1, 'norm_cfg': norm_cfg}
+    model = {
+        'type': 'EncoderDecoder',
+        'data_preprocessor': {'type': 'SegDataPreProcessor', 'size': (16, 20)},
+        'backbone': {
+            'type': 'UNet',
+            'base_channels': 4,
+            'num_stages': 2,
+            'strides': (1, 1),
+            'enc_num_convs': (1, 1),
+            'dec_num_convs': (1,),
+            'downsamples': (True,),
+            'enc_dilations': (1, 1),
+            'dec_dilations': (1,),
+            'norm_cfg': norm_cfg,
+        },
+        'decode_head': {
+            'type': 'FCNHead',
+            **head,
+            'in_index': 0,
+            'num_classes': 11,
+            'loss_decode': {'type': 'CrossEntropyLoss'},
+        },
+        'train_cfg': {},
+        'test_cfg': {'mode': 'whole'},
+    }
+    return Config(
+        {
+            'default_scope': 'mmseg',
+            'model': model,
+            'train_dataloader': {
+                'batch_size': 2,
+                'num_workers': 0,
+                'sampler': {'type': 'InfiniteSampler'},
+                'dataset': dataset,
+            },
+            'train_cfg': {'type': 'IterBasedTrainLoop', 'max_iters': 1},
+            'optim_wrapper': {'optimizer': {'type': 'SGD', 'lr': 0.1}},
+            'default_hooks': {'checkpoint': {'type': 'CheckpointHook', 'by_epoch': False}},
+            'custom_hooks': [{'type': 'CheckSetupHook'}],
+            'work_dir': str(folder / 'work'),
+            'log_level': 'ERROR',
+            'experiment_name': f'check_{np.random.randint(1 << 30)}',
+            **changes,
+        }
+    )
+
+
+def test_in_a_runner(folder):
+    """Training, loading, resuming; a wrong setup stops before the first iteration."""
+    assert HOOKS.get('CheckSetupHook') is CheckSetupHook
+    Runner.from_cfg(config(folder)).train()
+    saved = str(folder / 'work' / 'iter_1.pth')
+
+    Runner.from_cfg(config(folder, load_from=saved)).train()
+    more = {'type': 'IterBasedTrainLoop', 'max_iters': 2}
+    runner = Runner.from_cfg(config(folder, load_from=saved, resume=True, train_cfg=more))
+    runner.train()
+    assert runner.iter == 2
+
+    other = config(folder, load_from=saved, resume=True, train_cfg=more)
+    other.model.decode_head.dropout_ratio = 0.3
+    with pytest.raises(ValueError, match=r'model\.decode_head\.dropout_ratio: it was'):
+        Runner.from_cfg(other).train()
+
+    other = config(folder, load_from=saved)
+    other.model.decode_head.num_classes = 5
+    with pytest.raises(ValueError, match='it has 11 classes, but the model 5'):
+        Runner.from_cfg(other).train()
+
+    (folder / 'masks' / '3.png').unlink()
+    runner = Runner.from_cfg(config(folder))
+    with pytest.raises(ValueError, match='1 of 6 masks are missing'):
+        runner.train()
+    assert runner.iter == 0

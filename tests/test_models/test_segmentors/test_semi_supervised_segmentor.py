@@ -1,0 +1,506 @@
+import copy
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from helpers import (
+    CHANNELS,
+    build,
+    contrast_cfg,
+    data_sample,
+    head_cfg,
+    plain_cfg,
+    prepared,
+    random_batch,
+    random_image,
+    semi_cfg,
+    separate_teacher,
+    set_iter,
+    total_loss,
+    without_gradient,
+)
+from mmengine.config import ConfigDict
+from mmengine.runner.checkpoint import load_state_dict
+from mmseg.registry import MODELS
+from torch import nn
+
+from mmseg_contrast.structures import PixelTargets
+from mmseg_contrast.structures.pixel_targets import nearest
+
+BARE = {'selector': None, 'mixing': None, 'unsup_loss': None, 'auxiliary_head': None}
+
+
+def upsampled(branch, head, images):
+    logits = head(branch.extract_feat(images))
+    return F.interpolate(logits, images.shape[2:], mode='bilinear', align_corners=False)
+
+
+def labels_of(samples):
+    return torch.cat([sample.gt_sem_seg.data for sample in samples])
+
+
+def eq5(anchors, keys, labels, temperature):
+    """Eq. 5 over all labelled rows, by loops."""
+    used = [i for i in range(len(labels)) if labels[i] != 255]
+    terms = []
+    for i in used:
+        similar = [j for j in used if labels[j] == labels[i] and j != i]
+        negatives = [j for j in used if labels[j] != labels[i]]
+        if similar:
+            positive = (keys[similar] @ anchors[i] / temperature).exp()
+            total = positive + (keys[negatives] @ anchors[i] / temperature).exp().sum()
+            terms.append(-(positive / total).log().mean())
+    return torch.stack(terms).mean()
+
+
+# ------------------------------------------------------------------ one step, by hand
+
+
+def test_losses_equal_a_step_by_hand():
+    cfg = semi_cfg(
+        selector=None,
+        mixing=None,
+        unsup_loss={'type': 'ConsistencyLoss', 'loss_weight': 2.63, 'ramp': {'length': 10}},
+        auxiliary_head=[
+            head_cfg(in_index=0, loss_decode={'type': 'PixelCrossEntropyLoss', 'loss_weight': 0.4}),
+            contrast_cfg(samples_per_class=64),
+        ],
+    )
+    model = build(cfg)
+    separate_teacher(model)
+    set_iter(4)
+    images, samples = prepared(model, random_batch(2, 1))
+    reference = copy.deepcopy(model)
+    losses = model.loss(images, samples)
+
+    student, teacher = reference, reference.teacher
+    truth = labels_of(samples['sup'])
+    valid = labels_of(samples['weak']) != 255
+    joined = torch.cat([images['sup'], images['strong']])
+    logits = upsampled(student, student.decode_head, joined)
+    low = upsampled(student, student.auxiliary_head[0], joined)
+    with torch.no_grad():
+        probs = upsampled(teacher, teacher.decode_head, images['weak']).softmax(1)
+        key_features = teacher.auxiliary_head[1](teacher.extract_feat(images['weak']))
+    soft = -(probs * logits[2:].log_softmax(1)).sum(1)
+    expected = {
+        'sup.decode.loss_ce': F.cross_entropy(logits[:2], truth, ignore_index=255),
+        'sup.aux_0.loss_ce': 0.4 * F.cross_entropy(low[:2], truth, ignore_index=255),
+        'unsup.loss_consistency': 2.63 * math.exp(-5 * 0.6**2) * soft[valid].mean(),
+    }
+    embedding = F.normalize(student.auxiliary_head[1](student.extract_feat(joined)), dim=1)
+    keys = torch.cat([embedding[:2].detach(), F.normalize(key_features, dim=1)])
+    pseudo = probs.argmax(1).masked_fill(~valid, 255)
+    classes = nearest(torch.cat([truth, pseudo]), (8, 8)).flatten().tolist()
+    rows = [x.movedim(1, -1).flatten(0, 2) for x in (embedding, keys)]
+    expected['contrast.loss_contrast'] = 0.1 * eq5(*rows, classes, 0.15)
+
+    assert set(losses) == set(expected)
+    for name, value in expected.items():
+        torch.testing.assert_close(losses[name], value, rtol=2e-4, atol=1e-6, msg=name)
+
+    total_loss(model, losses).backward()
+    sum(expected.values()).backward()
+    for (name, param), other in zip(model.named_parameters(), reference.parameters()):
+        if param.requires_grad:
+            torch.testing.assert_close(param.grad, other.grad, rtol=1e-3, atol=1e-5, msg=name)
+
+
+def test_selected_pixels_alone_count():
+    cfg = semi_cfg(
+        selector={'type': 'ThresholdMask', 'threshold': 0.4},
+        mixing=None,
+        unsup_loss={'type': 'ConsistencyLoss'},
+        auxiliary_head=None,
+    )
+    model = build(cfg)
+    separate_teacher(model)
+    images, samples = prepared(model, random_batch(1, 2))
+    with torch.no_grad():
+        probs = upsampled(model.teacher, model.teacher.decode_head, images['weak']).softmax(1)
+        logits = upsampled(model, model.decode_head, torch.cat([images['sup'], images['strong']]))
+    valid = labels_of(samples['weak']) != 255
+    kept = (probs.amax(1) >= 0.4) & valid
+    assert 0 < int(kept.sum()) < int(valid.sum())
+    losses = model.loss(images, samples)
+    expected = -(probs * logits[1:].log_softmax(1)).sum(1)[kept].mean()
+    torch.testing.assert_close(losses['unsup.loss_consistency'], expected, rtol=1e-4, atol=1e-6)
+    stats = model.running_stats.pop()
+    assert stats['unsup.coverage'] == pytest.approx(float(kept.sum() / valid.sum()))
+    predicted = probs.argmax(1)
+    for c in range(3):
+        seen = (predicted == c) & valid
+        share, coverage = float(seen.sum() / valid.sum()), float((kept & seen).sum() / seen.sum())
+        assert stats['unsup.share_per_class'][c] == pytest.approx(share)
+        assert stats['unsup.coverage_per_class'][c] == pytest.approx(coverage)
+
+    model.hard_labels = True
+    hard = F.cross_entropy(logits[1:], predicted, reduction='none')[kept].mean()
+    losses = model.loss(images, samples)
+    torch.testing.assert_close(losses['unsup.loss_consistency'], hard, rtol=1e-4, atol=1e-6)
+
+
+def test_mixing_does_not_change_which_pixels_meet_which_targets():
+    # A pointwise network commutes with CutMix: all losses are those without mixing.
+    @MODELS.register_module(force=True)
+    class PointwiseBackbone(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, CHANNELS, 1)
+
+        def forward(self, x):
+            return (self.conv(x),)
+
+    common = {
+        'backbone': {'type': 'PointwiseBackbone'},
+        'decode_head': head_cfg(bn=False, in_index=0, kernel_size=1),
+        'auxiliary_head': [contrast_cfg(in_index=0, samples_per_class=256)],
+        'selector': None,
+        'size': (16, 16),
+    }
+    values = []
+    model = build(semi_cfg(**common))
+    images, samples = prepared(model, random_batch(2, 2, size=(16, 16)))
+    for mixing in (model.mixing, None):
+        model.mixing = mixing
+        losses = model.loss(images, samples)
+        values.append({name: float(value.detach()) for name, value in losses.items()})
+    assert values[0] == pytest.approx(values[1], rel=1e-4)
+
+
+def test_images_are_mixed_across_the_sets():
+    model = build(semi_cfg())
+    images, samples = prepared(model, random_batch(2, 2))
+    seen = []
+    model.backbone.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    model.loss(images, samples)
+    assert len(seen) == 1, 'one student forward'
+    originals = torch.cat([images['sup'], images['strong']])
+    assert seen[0].shape == originals.shape and not torch.equal(seen[0], originals)
+    torch.testing.assert_close(seen[0].sum(0), originals.sum(0), rtol=1e-4, atol=1e-4)
+
+
+def test_a_plain_batch_trains_as_in_mmseg():
+    heads = [head_cfg(in_index=0), contrast_cfg(num_classes=3, samples_per_class=64)]
+    semi = build(semi_cfg(auxiliary_head=heads))
+    plain = build(plain_cfg(auxiliary_head=heads))
+    plain.load_state_dict({k: v for k, v in semi.state_dict().items() if k in plain.state_dict()})
+    images, samples = prepared(plain, random_batch(2, 0))
+    losses = semi.loss(images['sup'], copy.deepcopy(samples['sup']))
+    expected = plain.loss(images['sup'], samples['sup'])
+    assert set(losses) == set(expected) >= {'decode.loss_ce', 'aux_0.loss_ce'}
+    for name, value in expected.items():
+        torch.testing.assert_close(losses[name], value, msg=name)
+
+
+def test_labels_alone_give_the_supervised_losses_of_mmseg():
+    semi = build(semi_cfg(auxiliary_head=[head_cfg(in_index=0)]))
+    plain = build(plain_cfg(auxiliary_head=[head_cfg(in_index=0)]))
+    plain.load_state_dict({k: v for k, v in semi.state_dict().items() if k in plain.state_dict()})
+    images, samples = prepared(semi, random_batch(2, 0))
+    expected = plain.loss(images['sup'], copy.deepcopy(samples['sup']))
+    losses = semi.loss(images, samples)
+    assert set(losses) == {'sup.decode.loss_ce', 'sup.aux_0.loss_ce'}
+    for name, value in losses.items():
+        torch.testing.assert_close(value, expected[name.removeprefix('sup.')])
+
+
+# ------------------------------------------------------------------ burn-in
+
+
+def test_burn_in_ignores_the_unlabeled_images():
+    model = build(semi_cfg(semi_train_cfg={'burn_in': 5}))
+    images, samples = prepared(model, random_batch(2, 2))
+    model.teacher.forward = model.teacher.extract_feat = None  # must not be called
+    labeled_only = {'sup': images['sup']}, {'sup': samples['sup']}
+    results = []
+    for step in (labeled_only, (images, samples)):
+        set_iter(4)
+        torch.manual_seed(1)
+        results.append(model.loss(*step))
+    assert set(results[0]) == set(results[1])
+    assert not any(name.startswith('unsup') for name in results[0])
+    for name, value in results[0].items():
+        torch.testing.assert_close(results[1][name], value, msg=name)
+    thresholds = model.selector.thresholds.clone()
+    del model.teacher.forward, model.teacher.extract_feat
+    set_iter(5)
+    assert 'unsup.loss_consistency' in model.loss(images, samples)
+    assert not torch.equal(thresholds, model.selector.thresholds)
+
+
+# ------------------------------------------------------------------ unusual batches
+
+
+@pytest.mark.parametrize('num_classes', [2, 3])
+@pytest.mark.parametrize('burn_in', [0, 10])
+@pytest.mark.parametrize(
+    ('num_labeled', 'num_unlabeled', 'size', 'ignored', 'seen'),
+    [
+        pytest.param(2, 2, (32, 32), 0.1, None, id='usual'),
+        pytest.param(2, 0, (32, 32), 0.1, None, id='labelled only'),
+        pytest.param(0, 2, (32, 32), 0.1, None, id='unlabelled only'),
+        pytest.param(1, 3, (32, 32), 0.1, None, id='unequal'),
+        pytest.param(2, 2, (32, 32), 1.0, None, id='all ignored'),
+        pytest.param(0, 2, (32, 32), 1.0, None, id='unlabelled only and all ignored'),
+        pytest.param(2, 2, (33, 47), 0.1, None, id='odd size'),
+        pytest.param(2, 2, (32, 32), 0.1, 1, id='one class'),
+        pytest.param(2, 2, (32, 32), 0.1, 2, id='absent class'),
+    ],
+)
+def test_any_batch_gives_finite_losses_and_all_gradients(
+    num_classes, burn_in, num_labeled, num_unlabeled, size, ignored, seen
+):
+    cfg = semi_cfg(num_classes, size, semi_train_cfg={'burn_in': burn_in})
+    model = build(cfg)
+    batch = random_batch(num_labeled, num_unlabeled, size, seen or num_classes, ignored)
+    losses = model.loss(*prepared(model, batch))
+    loss = total_loss(model, losses)
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert without_gradient(model) == [], 'DistributedDataParallel would wait for ever'
+    for name, param in model.named_parameters():
+        assert param.grad is None or torch.isfinite(param.grad).all(), name
+    if ignored == 1.0:
+        assert loss.item() == 0
+    else:
+        # The burn-in has nothing to learn from unlabelled images.
+        assert (loss.item() > 0) == (num_labeled > 0 or burn_in == 0)
+    model.running_stats.pop()
+
+
+@pytest.mark.parametrize('part', ['selector', 'mixing', 'unsup_loss', 'auxiliary_head'])
+def test_each_slot_may_be_empty(part):
+    model = build(semi_cfg(**{part: None}))
+    losses = model.loss(*prepared(model, random_batch()))
+    total_loss(model, losses).backward()
+    assert without_gradient(model) == []
+    groups = {name.split('.')[0] for name in losses}
+    missing = {'unsup_loss': {'unsup'}, 'auxiliary_head': {'contrast'}}.get(part, set())
+    assert groups == {'sup', 'unsup', 'contrast'} - missing
+
+
+def test_several_contrast_heads_are_told_apart():
+    heads = [contrast_cfg(), head_cfg(in_index=0), contrast_cfg(in_index=0)]
+    model = build(semi_cfg(auxiliary_head=heads))
+    losses = model.loss(*prepared(model, random_batch()))
+    assert {'contrast.aux_0.loss_contrast', 'contrast.aux_2.loss_contrast'} < set(losses)
+    assert 'sup.aux_1.loss_ce' in losses
+    assert {'contrast.aux_0.raw', 'contrast.aux_2.anchors'} < set(model.running_stats.pop())
+    single = build(semi_cfg(auxiliary_head=contrast_cfg()))
+    assert 'contrast.loss_contrast' in single.loss(*prepared(single, random_batch()))
+
+
+def test_teacher_sees_labeled_images_only_where_a_head_asks():
+    for keys, calls in (('student', 1), ('teacher', 2)):
+        model = build(semi_cfg(auxiliary_head=[contrast_cfg(labeled_keys=keys)]))
+        seen = []
+        model.teacher.backbone.register_forward_pre_hook(lambda _, args, s=seen: s.append(args[0]))
+        images, samples = prepared(model, random_batch())
+        model.loss(images, samples)
+        assert len(seen) == calls
+        assert torch.equal(seen[0], images['weak'])
+        assert calls == 1 or torch.equal(seen[1], images['sup'])
+
+
+# ------------------------------------------------------------------ teacher
+
+
+def test_teacher_stays_in_eval_mode_without_gradients():
+    model = MODELS.build(semi_cfg())
+    assert not any(m.training for m in model.teacher.modules()), 'from the start'
+    model.init_weights()
+    for mode in (True, False):
+        model.train(mode)
+        assert model.backbone.training is mode
+        assert not any(m.training for m in model.teacher.modules())
+    model.train()
+    before = {k: v.clone() for k, v in model.teacher.state_dict().items()}
+    optimizer = torch.optim.AdamW(model.parameters(), 0.1, weight_decay=0.5)
+    total_loss(model, model.loss(*prepared(model, random_batch()))).backward()
+    optimizer.step()
+    assert all(p.grad is None and not p.requires_grad for p in model.teacher.parameters())
+    for name, value in model.teacher.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    assert not any('teacher' in name for name in without_gradient(model))
+
+
+def test_thresholds_are_updated_once_a_step():
+    model = build(semi_cfg(selector={'type': 'DynamicConfidentRegionSelection', 'momentum': 0.5}))
+    images, samples = prepared(model, random_batch())
+    model.loss(images, samples)
+    with torch.no_grad():
+        probs = upsampled(model.teacher, model.teacher.decode_head, images['weak']).softmax(1)
+    confidence, labels = probs.max(1)
+    valid = labels_of(samples['weak']) != 255
+    for c in range(3):
+        ranked = confidence[(labels == c) & valid].sort(descending=True).values
+        expected = 0.9
+        if len(ranked):
+            expected = 0.45 + 0.5 * ranked[min(int(len(ranked) * 0.8), len(ranked) - 1)].item()
+        assert model.selector.thresholds[c].item() == pytest.approx(expected, abs=1e-3)
+
+
+# ------------------------------------------------------------------ checkpoints
+
+
+def test_keys_contain_those_of_the_plain_model():
+    heads = [head_cfg(in_index=0)]
+    semi, plain = (
+        set(build(cfg(auxiliary_head=heads)).state_dict()) for cfg in (semi_cfg, plain_cfg)
+    )
+    assert semi == plain | {f'teacher.{k}' for k in plain} | {'ema_steps', 'selector.thresholds'}
+
+
+def test_a_plain_checkpoint_fills_both_branches():
+    plain = build(plain_cfg())
+    plain.backbone.stage1[1].running_mean.fill_(3)
+    model = build(semi_cfg(auxiliary_head=None))
+    load_state_dict(model, plain.state_dict())
+    for name, value in plain.state_dict().items():
+        assert torch.equal(model.state_dict()[name], value)
+        assert torch.equal(model.state_dict()[f'teacher.{name}'], value)
+    assert not model.teacher_loaded
+
+
+def test_a_semi_supervised_checkpoint_keeps_its_teacher():
+    source, model = build(semi_cfg()), build(semi_cfg())
+    separate_teacher(source)
+    source.ema_steps.fill_(17)
+    source.selector.thresholds.fill_(0.25)
+    load_state_dict(model, copy.deepcopy(source.state_dict()), strict=True)
+    assert model.teacher_loaded
+    assert int(model.ema_steps) == 17
+    for name, value in source.state_dict().items():
+        assert torch.equal(model.state_dict()[name], value), name
+    weight = 'decode_head.conv_seg.weight'
+    assert not torch.equal(model.state_dict()[weight], model.state_dict()[f'teacher.{weight}'])
+
+
+def test_its_checkpoint_loads_into_a_plain_model():
+    model, plain = build(semi_cfg()), build(plain_cfg())
+    missing = plain.load_state_dict(model.state_dict(), strict=False).missing_keys
+    assert missing == []
+    assert torch.equal(plain.decode_head.conv_seg.weight, model.decode_head.conv_seg.weight)
+
+
+# ------------------------------------------------------------------ testing
+
+
+@pytest.mark.parametrize('mode', ['predict', 'tensor'])
+def test_predict_on_chooses_the_branch(mode):
+    model = build(semi_cfg(), train=False)
+    separate_teacher(model)
+    image = random_image((32, 32))
+    batch = {'inputs': [image], 'data_samples': [data_sample(torch.zeros(32, 32))]}
+    data = model.data_preprocessor(batch, training=False)
+
+    def output():
+        result = model(**copy.deepcopy(data), mode=mode)
+        return result if mode == 'tensor' else result[0].seg_logits.data[None]
+
+    for branch, owner in (('student', model), ('teacher', model.teacher)):
+        model.semi_test_cfg['predict_on'] = branch
+        expected = owner.decode_head(owner.extract_feat(data['inputs']))
+        if mode == 'predict':
+            expected = F.interpolate(expected, (32, 32), mode='bilinear', align_corners=False)
+        torch.testing.assert_close(output(), expected)
+    assert build(semi_cfg()).semi_test_cfg['predict_on'] == 'student'
+    chosen = build(semi_cfg(semi_test_cfg={'predict_on': 'teacher'}))
+    assert chosen.semi_test_cfg['predict_on'] == 'teacher'
+
+
+# ------------------------------------------------------------------ configuration
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'message'),
+    [
+        ({'semi_train_cfg': {'burn_in': -3}}, 'burn_in=-3'),
+        ({'semi_train_cfg': {'burnin': 3}}, 'semi_train_cfg.burnin'),
+        ({'semi_test_cfg': {'predict_on': 'ema'}}, "predict_on='ema'"),
+        ({'semi_test_cfg': {'predict': 'teacher'}}, 'semi_test_cfg.predict'),
+        ({'selector': {'type': 'NoSelector'}}, "selector.type='NoSelector'"),
+        (
+            {'selector': {'type': 'DynamicConfidentRegionSelection', 'num_classes': 7}},
+            'selector.num_classes=7',
+        ),
+        ({'auxiliary_head': [contrast_cfg(num_classes=9)]}, 'aux_0.num_classes=9'),
+        (
+            {'decode_head': head_cfg(2, out_channels=1, threshold=0.5)},
+            'decode_head.out_channels=1 with num_classes=2',
+        ),
+    ],
+)
+def test_bad_configs_name_the_value(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        MODELS.build(semi_cfg(**kwargs))
+
+
+def test_a_head_without_one_map_of_logits_is_refused():
+    @MODELS.register_module(force=True)
+    class ListHead(MODELS.get('FCNHead')):
+        def forward(self, inputs):
+            return [super().forward(inputs)] * 2
+
+    model = build(semi_cfg(decode_head=head_cfg(type='ListHead'), auxiliary_head=None))
+    with pytest.raises(TypeError, match='ListHead returns list'):
+        model.loss(*prepared(model, random_batch()))
+
+
+def test_class_counts_follow_the_decode_head():
+    cfg = semi_cfg(num_classes=5)
+    untouched = copy.deepcopy(cfg)
+    model = MODELS.build(ConfigDict(cfg))
+    assert len(model.selector.thresholds) == 5
+    assert model.auxiliary_head[1].num_classes == 5
+    assert model.teacher.auxiliary_head[1].num_classes == 5
+    assert cfg == untouched, 'the config is not changed'
+
+
+def test_settings_may_be_passed_to_the_teacher_too():
+    model = build(semi_cfg(test_cfg={'mode': 'slide', 'crop_size': (16, 16), 'stride': (8, 8)}))
+    assert model.teacher.test_cfg == model.test_cfg
+
+
+# ------------------------------------------------------------------ compile and autocast
+
+
+@pytest.mark.parametrize('what', ['parts', 'whole loss'])
+def test_compiled_student_has_equal_losses(what):
+    torch._dynamo.reset()
+    cfg = semi_cfg(mixing=None, auxiliary_head=[contrast_cfg(samples_per_class=64)])
+    model = build(cfg)
+    images, samples = prepared(model, random_batch())
+    expected = copy.deepcopy(model).loss(images, samples)
+    if what == 'parts':
+        model.backbone.compile(backend='aot_eager')
+        model.decode_head.compile(backend='aot_eager')
+        losses = model.loss(images, samples)
+    else:
+        losses = torch.compile(model.loss, backend='aot_eager')(images, samples)
+    assert set(losses) == set(expected)
+    for name, value in expected.items():
+        torch.testing.assert_close(losses[name], value, rtol=1e-4, atol=1e-5, msg=name)
+    total_loss(model, losses).backward()
+    assert without_gradient(model) == []
+
+
+def test_bfloat16_autocast_is_finite_and_close():
+    cfg = semi_cfg(selector=None, mixing=None, auxiliary_head=[contrast_cfg(samples_per_class=64)])
+    model = build(cfg)
+    images, samples = prepared(model, random_batch())
+    expected = copy.deepcopy(model).loss(images, samples)
+    with torch.autocast('cpu', torch.bfloat16):
+        losses = model.loss(images, samples)
+    for name, value in expected.items():
+        assert losses[name].dtype == torch.float32
+        assert losses[name].item() == pytest.approx(value.item(), rel=0.1), name
+    total_loss(model, losses).backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.requires_grad)
+
+
+def test_targets_of_samples_are_those_of_the_step():
+    _, samples = prepared(build(semi_cfg()), random_batch(2, 0))
+    assert torch.equal(PixelTargets.from_samples(samples['sup']).labels, labels_of(samples['sup']))

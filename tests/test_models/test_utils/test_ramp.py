@@ -1,0 +1,34 @@
+import math
+
+import pytest
+from helpers import set_iter
+
+from mmseg_contrast.models.utils import Ramp, current_iter
+
+
+@pytest.mark.parametrize(('start', 'length'), [(0, 250), (2250, 4000), (7, 1)])
+def test_closed_form(start, length):
+    ramp = Ramp(start, length)
+    for iteration in (0, start - 1, start, start + length // 3, start + length, start + 9 * length):
+        t = min(max((iteration - start) / length, 0), 1)
+        expected = math.exp(-5 * (1 - t) ** 2) if iteration >= start else 0.0
+        assert ramp(iteration) == pytest.approx(expected)
+    assert ramp(start) == pytest.approx(math.exp(-5))
+    assert ramp(start + length) == 1.0
+
+
+def test_length_zero_is_a_step():
+    assert [Ramp(5, 0)(i) for i in (4, 5, 6)] == [0, 1, 1]
+    assert Ramp()(0) == 1
+
+
+@pytest.mark.parametrize(('start', 'length'), [(-1, 2), (0, -3)])
+def test_negative_counts_are_named(start, length):
+    with pytest.raises(ValueError, match=f'start={start}, length={length}'):
+        Ramp(start, length)
+
+
+def test_current_iter_is_that_of_the_runner_or_zero():
+    assert current_iter() == 0
+    set_iter(42)
+    assert current_iter() == 42

@@ -1,0 +1,158 @@
+"""Draw what the model really sees: each branch after augmentation, masks, valid maps, mixes."""
+
+import argparse
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.patches import Patch
+from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmseg.registry import MODELS
+from torch import Tensor
+
+from mmseg_contrast.datasets.files import IGNORE_INDEX, write_file
+from mmseg_contrast.structures import PixelTargets
+from mmseg_contrast.visualization import draw_grid, overlay
+
+EXAMPLE = """\
+example:
+  python tools/analysis_tools/browse_dataset.py --num 4 --out seen.png \\
+      configs/c3semiseg/c3semiseg_stdc1_camvid-semi-1by8-160x160.py
+"""
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='config whose training data to draw')
+    parser.add_argument('--out', type=Path, required=True, help='PNG file to write')
+    parser.add_argument('--num', type=int, default=4, help='rows (default: %(default)s)')
+    parser.add_argument('--seed', type=int, default=0, help='seed (default: %(default)s)')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, help='changes of the config: key=value'
+    )
+    parser.add_argument('--force', action='store_true', help='replace the file if it exists')
+    args = parser.parse_args(argv)
+    if args.num < 1:
+        parser.error(f'--num {args.num} leaves nothing to draw: give 1 or more')
+    return args
+
+
+def next_batches(cfg: Config, num: int, seed: int) -> tuple[dict[str, Tensor], dict, dict]:
+    """Take training samples through the pipelines and the padding of the data preprocessor.
+
+    Args:
+        cfg (Config): The config.
+        num (int): Number of samples of each branch, at least.
+        seed (int): Seed of order and augmentation.
+
+    Returns:
+        tuple[dict[str, Tensor], dict, dict]: RGB images in [0, 255], shape (B, 3, H, W), by
+        branch; their data samples by branch; and classes and palette.
+    """
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    # One process, so that the seed decides; no normalisation, so that it can be looked at.
+    loader_cfg = {**cfg.train_dataloader, 'num_workers': 0, 'persistent_workers': False}
+    loader = Runner.build_dataloader(loader_cfg, seed=seed)
+    plain = {'mean': None, 'std': None, 'bgr_to_rgb': True, 'rgb_to_bgr': False}
+    preprocessor = MODELS.build({**cfg.model.data_preprocessor, **plain})
+
+    images: dict[str, Tensor] = {}
+    samples: dict[str, list] = {}
+    for batch in loader:
+        batch = preprocessor(batch, training=True)
+        if not isinstance(batch['inputs'], dict):
+            batch = {key: {'sup': value} for key, value in batch.items()}
+        for branch, value in batch['inputs'].items():
+            seen = images.get(branch)
+            images[branch] = value if seen is None else torch.cat([seen, value])
+            samples.setdefault(branch, []).extend(batch['data_samples'][branch])
+        if min(map(len, images.values())) >= num:
+            break
+    metainfo = loader.dataset.metainfo
+    return images, samples, {key: metainfo[key] for key in ('classes', 'palette')}
+
+
+def columns_of(
+    cfg: Config, images: dict[str, Tensor], samples: dict[str, list], palette: np.ndarray, num: int
+) -> dict[str, list[np.ndarray]]:
+    """Make the columns of the grid.
+
+    Args:
+        cfg (Config): The config; ``model.mixing`` is used if it is there.
+        images (dict[str, Tensor]): RGB images in [0, 255] by branch.
+        samples (dict[str, list]): Data samples by branch.
+        palette (np.ndarray): Colours of the classes, uint8, shape (C, 3).
+        num (int): Images in a column, at most.
+
+    Returns:
+        dict[str, list[np.ndarray]]: RGB images, uint8, by title.
+    """
+    columns = {}
+    for branch, batch in images.items():
+        rgb = to_uint8(batch[:num])
+        labels = [sample.gt_sem_seg.data[0].numpy() for sample in samples[branch][:num]]
+        if branch == 'sup':
+            columns['labelled'] = rgb
+            drawn = [overlay(*pair, palette) for pair in zip(rgb, labels)]
+            columns['its mask'] = drawn
+        else:
+            columns[branch] = rgb
+            columns['valid map'] = [hatch(*pair) for pair in zip(rgb, labels)]
+    if 'valid map' in columns:
+        columns['valid map'] = columns.pop('valid map')  # after all branches
+
+    mixing = cfg.model.get('mixing')
+    if mixing and {'sup', 'strong'} <= images.keys():
+        pairs = min(num, len(images['sup']), len(images['strong']))
+        targets = [PixelTargets.from_samples(samples[name][:pairs]) for name in ('sup', 'strong')]
+        both = torch.cat([images['sup'][:pairs], images['strong'][:pairs]]).float()
+        mixed = to_uint8(MODELS.build(mixing)(both, *targets).images)
+        columns['labelled, mixed'], columns['strong, mixed'] = mixed[:pairs], mixed[pairs:]
+    return columns
+
+
+def to_uint8(images: Tensor) -> list[np.ndarray]:
+    """Turn a batch (B, 3, H, W) into images (H, W, 3)."""
+    return list(images.clamp(0, 255).byte().permute(0, 2, 3, 1).numpy())
+
+
+def hatch(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Hatch the invalid pixels of an image in red, and fade the others."""
+    rows, columns = np.indices(labels.shape)
+    stripes = np.where(((rows + columns) // 4 % 2 == 0)[..., None], (255, 0, 0), (90, 0, 0))
+    faded = 128 + image // 2
+    return np.where((labels == IGNORE_INDEX)[..., None], stripes, faded).astype(np.uint8)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Write the grid."""
+    args = parse_args(argv)
+    if args.out.exists() and not args.force:
+        raise FileExistsError(f'{args.out} exists: give another name, or add --force.')
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options or {})
+    init_default_scope(cfg.get('default_scope', 'mmseg'))
+    images, samples, metainfo = next_batches(cfg, args.num, args.seed)
+    palette = np.array(metainfo['palette'], np.uint8)
+    columns = columns_of(cfg, images, samples, palette, args.num)
+    invalid = Patch(facecolor=(0.35, 0, 0), edgecolor='red', hatch='///', label='invalid')
+    extra = [invalid] if 'valid map' in columns else []
+    rows = max(map(len, columns.values()))
+    write_file(args.out, draw_grid(columns, metainfo['classes'], palette, extra))
+    print(f'{rows} rows of {", ".join(columns)} written to {args.out}.')
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except (ValueError, OSError) as error:
+        sys.exit(f'{type(error).__name__}: {error}')

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Makes the virtual environment of README's two commands, once. Usage: . tools/setup_venv.sh
+# PYTHON and VENV choose the interpreter and the folder.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+VENV=${VENV:-.venv}
+if [ ! -f "$VENV/complete" ]; then
+    echo "installing into $VENV: torch, the OpenMMLab stack, this package"
+    "${PYTHON:-python3.11}" -m venv "$VENV"
+    # torch first: which build it is, is the machine's affair, and the extras must not pull another one.
+    "$VENV/bin/python" -m pip install -q torch==2.13.0
+    "$VENV/bin/python" -m pip install -q -c requirements/tested.txt -e '.[onedl,demo,tests]'
+    touch "$VENV/complete"
+fi
+export PATH="$PWD/$VENV/bin:$PATH"
