@@ -211,7 +211,7 @@ def runner_cfg(work_dir, model, max_iters=6, accumulative_counts=1, hooks=(), **
 
     DATASETS.register_module(module=TinySemiDataset, force=True)
     return {
-        'model': model,
+        'model': ConfigDict(copy.deepcopy(model)),
         'work_dir': str(work_dir),
         'default_scope': 'mmseg',
         'randomness': {'seed': 0},

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from mmseg_contrast.engine.hooks.check_setup_hook import SetupError
 from mmseg_contrast.utils.cli import add_common_arguments, check_data, load_config, one_sentence
 
 EXAMPLE = """\
@@ -29,7 +30,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add_common_arguments(parser)
     parser.add_argument('--out', help='folder for the predicted masks')
     parser.add_argument('--show', action='store_true', help='show the predictions')
-    parser.add_argument('--show-dir', help='folder, in the run of this test, for painted images')
+    parser.add_argument('--show-dir', help='folder for painted images')
     parser.add_argument('--wait-time', type=float, default=2, help='seconds between shown images')
     parser.add_argument('--tta', action='store_true', help='test-time augmentation')
     return parser.parse_args(argv)
@@ -80,7 +81,7 @@ def main() -> None:
     args = parse_args()
     with one_sentence():
         runner = build_runner(args)
-    with one_sentence(pickle.UnpicklingError):
+    with one_sentence(pickle.UnpicklingError, SetupError):
         runner.test()
 
 

@@ -9,6 +9,7 @@ from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from mmseg_contrast.engine.hooks.check_setup_hook import SetupError
 from mmseg_contrast.utils.cli import (
     add_common_arguments,
     check_data,
@@ -72,7 +73,7 @@ def main() -> None:
     args = parse_args()
     with one_sentence():
         runner = build_runner(args)
-    with one_sentence(pickle.UnpicklingError):
+    with one_sentence(pickle.UnpicklingError, SetupError):
         runner.train()
 
 

@@ -1,7 +1,7 @@
 # All that the published code does beyond the paper, together; README.md has each as one option
 _base_ = './c3semiseg_deeplabv2_r101-d8_4xb8-25k_cityscapes-semi-1by8-256x512.py'
 
-# labelled: rotated after the crop; unlabelled: before the resize, with a border that counts as image
+# labelled: rotated after the crop; unlabelled: before the resize, and the border counts as image
 labeled_dataset = _base_.labeled_dataset
 unlabeled_dataset = _base_.unlabeled_dataset
 resize, rotate, crop, flip = _base_.geometry

@@ -7,10 +7,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import helpers  # noqa: E402, F401  (registers the tiny network)
-from mmengine.registry import init_default_scope  # noqa: E402
+import helpers  # noqa: F401  (registers the tiny network)
+from mmengine.registry import init_default_scope
 
-import mmseg_contrast  # noqa: E402, F401
+import mmseg_contrast  # noqa: F401
 
 
 @pytest.fixture(autouse=True)

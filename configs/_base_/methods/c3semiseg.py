@@ -27,6 +27,7 @@ c3_contrast = dict(
 )
 custom_hooks = [
     dict(type='CheckSetupHook'),
+    dict(type='StepSeedHook'),
     dict(type='MeanTeacherHook', momentum=0.01),
     dict(type='SemiDiagnosticsHook', interval=50),
 ]

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.dataset import ConcatDataset
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.datasets import BaseSegDataset
 from mmseg.datasets.transforms import RandomCrop
@@ -31,11 +31,15 @@ CROP_DRAWS = 16
 CORE = ('backbone', 'neck', 'decode_head')
 
 
+class SetupError(ValueError):
+    """Data, model or checkpoint that a run cannot start with: one sentence for the user."""
+
+
 @HOOKS.register_module()
 class CheckSetupHook(Hook):
     """Check data, model and checkpoint before training starts.
 
-    Raises ``ValueError`` with one sentence: the place, what is wrong, and the remedy. Looks at up
+    Raises :class:`SetupError` with one sentence: the place, what is wrong, and the remedy. Looks at up
     to 32 masks and images, spread over each list, which takes seconds. Every process finds the
     same, without talking to the others.
     """
@@ -49,7 +53,7 @@ class CheckSetupHook(Hook):
             runner (Runner): The runner, with its data and model built.
 
         Raises:
-            ValueError: Something is wrong.
+            SetupError: Something is wrong.
         """
         loader = runner.train_dataloader
         dataset = loader.dataset
@@ -68,7 +72,7 @@ class CheckSetupHook(Hook):
             checkpoint (dict): The content of the checkpoint file.
 
         Raises:
-            ValueError: The checkpoint is of another model or, on resume, of another config.
+            SetupError: The checkpoint is of another model or, on resume, of another config.
         """
         own = _unwrapped(runner.model).state_dict()
         loaded = checkpoint.get('state_dict', checkpoint)
@@ -248,11 +252,13 @@ def check_same_config(old: Any, new: Any, place: str = 'model') -> list[Problem]
 
 
 def _unwrapped(model: Any) -> Any:
-    """Take a model out of its wrapper for distributed training."""
-    return model.module if is_model_wrapper(model) else model
+    """Take a model out of its wrappers for distributed training and test-time augmentation."""
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    return model
 
 
 def _raise_first(problems: Sequence[Problem]) -> None:
     """Raise the first problem, if there is one."""
     if problems:
-        raise ValueError(str(problems[0]))
+        raise SetupError(str(problems[0]))

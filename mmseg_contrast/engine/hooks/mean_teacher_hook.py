@@ -44,7 +44,7 @@ class MeanTeacherHook(Hook):
     with MMEngine's convention of the momentum (the papers' :math:`\alpha` is :math:`1 - m`) and k
     counted in optimiser steps since the burn-in, so that gradient accumulation changes nothing. When the
     burn-in ends, the teacher becomes a copy of the student; until then it is one at each validation
-    and in each checkpoint. A teacher that was loaded is kept.
+    and in each checkpoint. Without a burn-in, a teacher that was loaded is kept.
 
     Args:
         momentum (float): Share of the student in each update, in (0, 1]; 0.01 is :math:`\alpha` 0.99.

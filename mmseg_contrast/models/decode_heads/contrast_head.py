@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 
-from mmengine.model import BaseModule
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
@@ -16,7 +15,7 @@ from ..utils.ramp import Ramp
 
 
 @MODELS.register_module()
-class ConvProjector(BaseModule):
+class ConvProjector(nn.Module):
     """Projection head of 1x1 convolutions with ReLU in between and no norm.
 
     Source: C3-SemiSeg (Zhou et al., ICCV 2021), section 4.1 (two layers).
@@ -25,21 +24,17 @@ class ConvProjector(BaseModule):
         in_channels (int): Channels of the feature.
         out_channels (int): Channels of the hidden layers and of the embedding.
         num_layers (int): Number of convolutions.
-        init_cfg (dict, optional): Initialisation; defaults to N(0, 0.01), as in the published code.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int = 256,
-        num_layers: int = 2,
-        init_cfg: dict | None = None,
-    ) -> None:
-        super().__init__(init_cfg or {'type': 'Normal', 'layer': 'Conv2d', 'std': 0.01})
+    def __init__(self, in_channels: int, out_channels: int = 256, num_layers: int = 2) -> None:
+        super().__init__()
         layers: list[nn.Module] = []
         for i in range(num_layers):
             layers += [nn.ReLU(inplace=True)] if i else []
-            layers.append(nn.Conv2d(out_channels if i else in_channels, out_channels, 1))
+            conv = nn.Conv2d(out_channels if i else in_channels, out_channels, 1)
+            # As published. Not by `init_cfg`: MMEngine does not reach heads in MMSeg's ModuleList.
+            nn.init.normal_(conv.weight, std=0.01)
+            layers.append(conv)
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -75,6 +75,10 @@ class PixelContrastHead(ContrastHead):
             raise ValueError(f'{name}(hard_ratio={hard_ratio}) is a share: use [0, 1].')
         if not sources or not set(sources) <= set(SOURCES):
             raise ValueError(f'{name}(sources={sources}) must name some of {SOURCES}.')
+        if not set(exclude_classes) <= set(range(self.num_classes)):
+            raise ValueError(
+                f'{name}(exclude_classes={exclude_classes}) must be in 0 to {self.num_classes - 1}.'
+            )
         for key, value, known in (
             ('sampling', sampling, SAMPLINGS),
             ('labeled_keys', labeled_keys, KEYS),

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ...structures import PixelTargets
 from ..utils.dist import reduce_mean
+from ..utils.precision import without_autocast
 from ..utils.ramp import Ramp, current_iter
 
 NORMS = ('valid', 'all')
@@ -43,7 +44,7 @@ def pixel_cross_entropy(
     Returns:
         Tensor: A scalar in float32.
     """
-    with torch.autocast(device_type=logits.device.type, enabled=False):
+    with without_autocast(logits):
         if logits.dtype != torch.float64:
             logits = logits.float()
         if target.is_floating_point():

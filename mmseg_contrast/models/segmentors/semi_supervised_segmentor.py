@@ -106,10 +106,9 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         #: Whether a checkpoint with a teacher has been loaded, which must then not be overwritten.
         self.teacher_loaded = False
         self.running_stats = RunningStats()
-        self._decode_inputs: dict[str, Tensor] = {}
         if any(head.uses_decode_feature for _, head in self.contrast_heads()):
-            self._tap_classifier('student', self.decode_head)
-            self._tap_classifier('teacher', self.teacher.decode_head)
+            _tap_classifier(self.decode_head)
+            _tap_classifier(self.teacher.decode_head)
 
     # ------------------------------------------------------------------ set-up
 
@@ -127,18 +126,6 @@ class SemiSupervisedSegmentor(EncoderDecoder):
                     f'{name}.num_classes={classes} but decode_head.num_classes={self.num_classes}: '
                     'give both the number of classes of the data set.'
                 )
-
-    def _tap_classifier(self, branch: str, head: nn.Module) -> None:
-        if not hasattr(head, 'conv_seg'):
-            raise ValueError(
-                f"in_index='decode' needs a decode head with 'conv_seg', {type(head).__name__} has "
-                'none: give the contrast head a backbone stage as in_index.'
-            )
-
-        def keep(_: nn.Module, args: tuple[Tensor]) -> None:
-            self._decode_inputs[branch] = args[0]
-
-        head.conv_seg.register_forward_pre_hook(keep)
 
     def contrast_heads(self, teacher: bool = False) -> list[tuple[str, ContrastHead]]:
         """Return the names and modules of the contrast heads among the auxiliary heads.
@@ -213,7 +200,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
             losses.update(self.loss_by_pseudo(logits[-len(step.pseudo) :], step.pseudo))
         losses.update(self._loss_by_contrast(step))
         self.running_stats.add(stats)
-        return losses or {'sup.loss_none': logits.sum() * 0}
+        return losses
 
     def loss_by_gt(self, logits: Tensor, step: SemiStep, samples: Samples) -> dict[str, Tensor]:
         """Compute the supervised losses of the decode head and the ordinary auxiliary heads.
@@ -301,8 +288,8 @@ class SemiSupervisedSegmentor(EncoderDecoder):
     def _forward_branch(self, branch: EncoderDecoder, images: Tensor) -> tuple[Features, Tensor]:
         stages = branch.extract_feat(images)
         logits = self._upsample(branch.decode_head, stages, images.shape[2:])
-        decode = self._decode_inputs.pop('student' if branch is self else 'teacher', None)
-        return Features(stages, decode), logits
+        classifier = getattr(branch.decode_head, 'conv_seg', self)
+        return Features(stages, vars(classifier).pop('seen', None)), logits
 
     @staticmethod
     def _upsample(head: nn.Module, stages: Any, size: torch.Size) -> Tensor:
@@ -329,6 +316,20 @@ class SemiSupervisedSegmentor(EncoderDecoder):
 
 def _as_list(cfg: dict | list | None) -> list[dict]:
     return cfg if isinstance(cfg, list) else [cfg] if cfg else []
+
+
+def _tap_classifier(head: nn.Module) -> None:
+    if not hasattr(head, 'conv_seg'):
+        raise ValueError(
+            f"in_index='decode' needs a decode head with 'conv_seg', {type(head).__name__} has "
+            'none: give the contrast head a backbone stage as in_index.'
+        )
+    head.conv_seg.register_forward_pre_hook(_keep_input)
+
+
+def _keep_input(classifier: nn.Module, args: tuple[Tensor]) -> None:
+    # On the module itself and not in a closure, so that copies of the segmentor keep their own.
+    classifier.seen = args[0]
 
 
 def _build_selector(cfg: dict, num_classes: int) -> nn.Module:

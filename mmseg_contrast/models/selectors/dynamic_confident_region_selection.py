@@ -49,7 +49,9 @@ class DynamicConfidentRegionSelection(nn.Module):
         super().__init__()
         name = type(self).__name__
         if not 0 < keep_ratio <= 1:
-            raise ValueError(f'{name}(keep_ratio={keep_ratio}) must be in (0, 1]; 1 keeps all pixels.')
+            raise ValueError(
+                f'{name}(keep_ratio={keep_ratio}) must be in (0, 1]; 1 keeps all pixels.'
+            )
         if not 0 <= momentum < 1:
             raise ValueError(
                 f'{name}(momentum={momentum}) is the share of the old threshold: use [0, 1).'
@@ -82,7 +84,7 @@ class DynamicConfidentRegionSelection(nn.Module):
         return weight.float(), {'threshold_per_class': self.thresholds.clone()}
 
     def _update(self, confidence: Tensor, labels: Tensor, valid: Tensor) -> None:
-        bins = (confidence * self.bins).long().clamp(max=self.bins - 1)
+        bins = (confidence * self.bins).long().clamp(0, self.bins - 1)
         # Invalid pixels fall into one spare place, so that shapes never depend on the data.
         size = self.num_classes * self.bins
         place = torch.where(valid, labels * self.bins + bins, size).flatten()

@@ -41,7 +41,7 @@ def test_is_the_sum_of_atrous_convolutions(dilations):
 def test_has_no_classifier_and_starts_at_the_published_scale():
     head = MODELS.build(cfg(in_channels=64))
     head.init_weights()
-    assert set(name.split('.')[0] for name in head.state_dict()) == {'branches'}
+    assert {name.split('.')[0] for name in head.state_dict()} == {'branches'}
     for conv in head.branches:
         assert conv.weight.std().item() == pytest.approx(0.01, rel=0.1)
         assert not conv.bias.any()

@@ -130,7 +130,7 @@ def test_base_temperature_is_a_factor(temperature, base):
     plain = head(samples_per_class=20, temperature=temperature)
     scaled = head(samples_per_class=20, temperature=temperature, base_temperature=base)
     scaled.load_state_dict(plain.state_dict())
-    losses = [float(h.loss_by_step(step, teacher)[0]['loss_contrast']) for h in (plain, scaled)]
+    losses = [h.loss_by_step(step, teacher)[0]['loss_contrast'].item() for h in (plain, scaled)]
     assert losses[1] / losses[0] == pytest.approx(temperature / base, rel=1e-5)
 
 

@@ -23,9 +23,8 @@ def literal(anchors, keys, anchor_mask, key_mask, temperature, own_offset=0):
             ]
             if not similar:
                 continue
-            other = [
-                keys[d, q] for d in range(classes) if d != c for q in range(num_keys) if key_mask[d, q]
-            ]
+            places = [(d, q) for d in range(classes) for q in range(num_keys) if d != c]
+            other = [keys[d, q] for d, q in places if key_mask[d, q]]
             anchor = anchors[c, p]
             logits = torch.stack([anchor @ key for key in other]) / temperature if other else None
             for key in similar:
@@ -65,12 +64,31 @@ def test_equals_a_literal_loop_of_the_equation(temperature, own_offset):
 
 def test_gradcheck():
     anchors, keys, anchor_mask, key_mask = random_inputs()
+
+    def loss(a):
+        return grouped_contrast(a, keys, anchor_mask, key_mask, 0.15)[0]
+
+    assert torch.autograd.gradcheck(loss, (anchors,))
+
+
+def test_keys_are_constants():
+    anchors, keys, *masks = random_inputs()
     keys.requires_grad_()
+    grouped_contrast(anchors, keys, *masks, 0.15)[0].backward()
+    assert keys.grad is None
 
-    def loss(a, k):
-        return grouped_contrast(a, k, anchor_mask, key_mask, 0.15)[0]
 
-    assert torch.autograd.gradcheck(loss, (anchors, keys))
+def test_more_rows_than_a_tile():
+    # 2 x 150 rows are made in two tiles on a CPU.
+    anchors = torch.randn(2, 150, 4, dtype=torch.float64, requires_grad=True)
+    keys = torch.randn(2, 5, 4, dtype=torch.float64)
+    masks = torch.rand(2, 150) < 0.7, torch.rand(2, 5) < 0.7
+    result = grouped_contrast(anchors, keys, *masks, 0.5, None)
+    (gradient,) = torch.autograd.grad(result[0], anchors)
+    expected = literal(anchors, keys, *masks, 0.5, None)
+    torch.testing.assert_close(result[0], expected[0], rtol=1e-10, atol=1e-10)
+    (naive,) = torch.autograd.grad(expected[0], anchors)
+    torch.testing.assert_close(gradient, naive, rtol=1e-8, atol=1e-10)
 
 
 def test_own_offset_leaves_out_another_key():
@@ -80,7 +98,7 @@ def test_own_offset_leaves_out_another_key():
     assert len(set(losses)) == 3
     # Keys of the second half, moved to the front, are what an offset of 4 speaks of.
     rolled = torch.cat([keys[:, 4:], keys[:, :4]], 1)
-    assert float(grouped_contrast(anchors, rolled, *full, 0.15, 0)[0]) == pytest.approx(losses[1])
+    assert grouped_contrast(anchors, rolled, *full, 0.15, 0)[0].item() == pytest.approx(losses[1])
     counts = [int(grouped_contrast(anchors, keys, *full, 0.15, o)[2]) for o in (0, None)]
     assert counts == [3 * 4 * 7, 3 * 4 * 8]
 
@@ -153,9 +171,7 @@ def test_autocast_computes_in_float32():
     expected = grouped_contrast(anchors, keys, anchor_mask, key_mask, 0.07)[0]
     with torch.autocast('cpu', torch.bfloat16):
         inside = grouped_contrast(anchors, keys, anchor_mask, key_mask, 0.07)[0]
-        low = grouped_contrast(
-            anchors.bfloat16(), keys.bfloat16(), anchor_mask, key_mask, 0.07
-        )[0]
+        low = grouped_contrast(anchors.bfloat16(), keys.bfloat16(), anchor_mask, key_mask, 0.07)[0]
     assert inside.dtype == low.dtype == torch.float32
     assert torch.equal(inside, expected)
     torch.testing.assert_close(low, expected, rtol=0.05, atol=0.05)

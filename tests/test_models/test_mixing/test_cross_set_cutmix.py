@@ -35,8 +35,12 @@ def recovered(mixed):
     own = torch.arange(len(index)).view(-1, 1, 1)
     mask = index == own
     order = torch.where(mask, own, index).flatten(1)
-    partner = torch.stack([row[row != i][:1].sum() if (row != i).any() else torch.tensor(i)
-                           for i, row in enumerate(order)])
+    partner = torch.stack(
+        [
+            row[row != i][:1].sum() if (row != i).any() else torch.tensor(i)
+            for i, row in enumerate(order)
+        ]
+    )
     return mask, partner
 
 

@@ -69,7 +69,7 @@ def test_either_side_fills_from_the_other(hard_share):
 def test_classes_with_too_few_pixels_are_left_out(min_pixels):
     labels, hard = random_case(size=(4, 5))
     check_contract(labels, hard, 6, min_pixels=min_pixels)
-    index, filled = sample_anchors(labels, C, 6, hard, min_pixels=min_pixels)
+    _index, filled = sample_anchors(labels, C, 6, hard, min_pixels=min_pixels)
     counts = torch.stack([(labels == c).sum((1, 2)) for c in range(C)], 1)
     assert torch.equal(filled.any(2), counts >= min_pixels)
 

@@ -42,7 +42,9 @@ def test_the_heads_ignore_index_and_sampler_are_used():
     expected = F.cross_entropy(logits, labels, ignore_index=255, reduction='none')[valid].mean()
     torch.testing.assert_close(supervised_losses(head, logits, renamed)['loss_ce'], expected)
 
-    head = MODELS.build(head_cfg(sampler={'type': 'OHEMPixelSampler', 'thresh': 0.2, 'min_kept': 2}))
+    head = MODELS.build(
+        head_cfg(sampler={'type': 'OHEMPixelSampler', 'thresh': 0.2, 'min_kept': 2})
+    )
     theirs = head.loss_by_feat(logits, copy.deepcopy(samples))['loss_ce']
     ours = supervised_losses(head, logits, samples)['loss_ce']
     torch.testing.assert_close(ours, theirs)

@@ -1,0 +1,76 @@
+"""One training step of one of several processes, for the test that compares it with one process."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import torch
+from helpers import build, contrast_cfg, data_sample, head_cfg, semi_cfg
+from mmengine.model import MMDistributedDataParallel
+from mmengine.registry import init_default_scope
+
+import mmseg_contrast  # noqa: F401
+
+SIZE = (16, 16)
+
+
+def model_and_batch():
+    """The same model and joint batch in every process: 2 labelled and 2 unlabelled images."""
+    init_default_scope('mmseg')
+    torch.set_num_threads(1)
+    torch.manual_seed(11)
+    heads = [head_cfg(in_index=0), contrast_cfg(samples_per_class=16)]
+    cfg = semi_cfg(
+        size=SIZE,
+        mixing=None,
+        auxiliary_head=heads,
+        selector={
+            'type': 'DynamicConfidentRegionSelection',
+            'keep_ratio': 0.6,
+            'momentum': 0.5,
+            'initial': 0.3,
+        },
+    )
+    model = build(cfg).eval()
+    with torch.no_grad():
+        for param in model.parameters():
+            param.add_(0.2 * torch.randn_like(param))
+    images = {name: torch.randn(2, 3, *SIZE) for name in ('sup', 'weak', 'strong')}
+    label = torch.randint(0, 3, (2, *SIZE))
+    # Very different numbers of labels: a mean of the means of the processes would be wrong.
+    label[0, 3:] = 255
+    valid = torch.zeros(2, *SIZE, dtype=torch.long)
+    valid[1, :, 5:] = 255
+    samples = {'sup': [data_sample(x) for x in label]}
+    samples['weak'] = samples['strong'] = [data_sample(x) for x in valid]
+    return model, images, samples
+
+
+def step(model, images, samples, owner=None):
+    """Return losses, gradients and thresholds of one step."""
+    losses = model(images, samples, mode='loss')
+    owner = owner or model
+    owner.parse_losses(losses)[0].backward()
+    grads = {n: p.grad for n, p in owner.named_parameters() if p.requires_grad}
+    losses = {name: value.detach() for name, value in losses.items()}
+    return {'losses': losses, 'grads': grads, 'thresholds': owner.selector.thresholds.clone()}
+
+
+def run(rank, world_size, folder):
+    """Take the part of one process and write what came out."""
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=world_size
+    )
+    model, images, samples = model_and_batch()
+    part = slice(rank, rank + 1)
+    images = {name: image[part] for name, image in images.items()}
+    samples = {name: row[part] for name, row in samples.items()}
+    wrapped = MMDistributedDataParallel(model, broadcast_buffers=False)
+    torch.save(step(wrapped, images, samples, model), f'{folder}/{rank}.pth')
+
+    # A step without a single label must not hang either.
+    samples['sup'][0].gt_sem_seg.data.fill_(255)
+    last = step(wrapped, images, samples, model)
+    torch.save(last, f'{folder}/ignored_{rank}.pth')
+    torch.distributed.destroy_process_group()

@@ -1,0 +1,449 @@
+"""Every config: parses, builds, fits its data set, its name, its baseline and the READMEs."""
+
+import argparse
+import ast
+import importlib.util
+import re
+import shlex
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from mmengine.config import Config, DictAction
+from mmengine.dataset import Compose
+from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS, MODELS
+from PIL import Image
+from torch.nn.modules.batchnorm import _BatchNorm
+
+import mmseg_contrast  # noqa: F401
+from mmseg_contrast.models.decode_heads import ContrastHead
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ('c3semiseg', 'baselines')
+CONFIGS = {p.stem: p for folder in FOLDERS for p in (ROOT / 'configs' / folder).glob('*.py')}
+NAME = re.compile(
+    r'(?P<method>c3semiseg|sup|mean-teacher|cutmix)_('
+    r'(?P<model>[a-z0-9]+(_[a-z0-9-]+)?)_'
+    r'((?P<gpus>\d+)xb(?P<batch>\d+)-(?P<length>\d+)k_)?'
+    r'(?P<data>[a-z0-9]+)(?P<semi>-semi)?-(?P<fraction>1by\d+|full)-(?P<crop>\d+x\d+)'
+    r'(_(?P<variant>official|strong-teacher))?|mosaic)'
+)
+CITYSCAPES = 'c3semiseg_deeplabv2_r101-d8_4xb8-25k_cityscapes-semi-1by8-256x512'
+BUILT = {}
+SEMI_KEYS = {'selector', 'mixing', 'unsup_loss', 'semi_train_cfg', 'semi_test_cfg'}
+needs_torchvision = pytest.mark.skipif(
+    importlib.util.find_spec('torchvision') is None,
+    reason="MMPretrain's models import torchvision, which is not installed",
+)
+
+
+@cache
+def _load(path):
+    return Config.fromfile(path, import_custom_modules=False)
+
+
+def load(name):
+    """A copy, since tests change it."""
+    return _load(CONFIGS[name]).copy()
+
+
+def configs(semi=None):
+    """Names of the configs; those that need torchvision skip where it is absent."""
+    names = [n for n in sorted(CONFIGS) if semi is None or is_semi(n) == semi]
+    return [pytest.param(n, marks=needs_torchvision) if 'convnext' in n else n for n in names]
+
+
+def is_semi(name):
+    return not name.startswith('sup_')
+
+
+def build(cfg):
+    """Builds a model once; nets that allow it without memory and without drawing weights."""
+    key = repr(cfg.model)
+    if key not in BUILT:
+        if 'mmpretrain.models' in cfg.custom_imports.imports:
+            importlib.import_module('mmpretrain.models')
+        light = 'ResNet' in cfg.model.backbone.type or 'STDC' in cfg.model.backbone.type
+        device = torch.device('meta' if light else 'cpu')
+        with device:
+            BUILT[key] = MODELS.build(cfg.model), torch.zeros(2, 3, 64, 64, device=device)
+    model, images = BUILT[key]
+    return model.eval(), images
+
+
+def check_forward(model, images, num_classes):
+    features = model.extract_feat(images)
+    heads = [model.decode_head, *(model.auxiliary_head if model.with_auxiliary_head else [])]
+    for head in heads:
+        output = head.forward(features)
+        contrast = isinstance(head, ContrastHead)
+        assert output.shape[:2] == (len(images), 256 if contrast else num_classes)
+        assert head.num_classes == num_classes
+
+
+def sources(cfg):
+    dataset = cfg.train_dataloader.dataset
+    return dataset.get('datasets', [dataset])
+
+
+def bases(path):
+    """The files that a config names in `_base_`."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == '_base_':
+            value = ast.literal_eval(node.value)
+            names = [value] if isinstance(value, str) else value
+            return [(path.parent / name).resolve() for name in names]
+    return []
+
+
+def depth(path):
+    return max((1 + depth(base) for base in bases(path)), default=0)
+
+
+def ancestors(path):
+    found = set(bases(path))
+    return found.union(*(ancestors(base) for base in found))
+
+
+@pytest.fixture(autouse=True)
+def scope():
+    init_default_scope('mmseg')
+
+
+# ------------------------------------------------------------------ each config alone
+
+
+@pytest.mark.parametrize('name', configs())
+def test_builds_for_the_classes_of_its_data(name):
+    cfg = load(name)
+    num_classes = len(DATASETS.get(sources(cfg)[0].type).METAINFO['classes'])
+    model, images = build(cfg)
+    check_forward(model, images, num_classes)
+    assert is_semi(name) == hasattr(model, 'teacher')
+
+
+@pytest.mark.parametrize('name', sorted(CONFIGS))
+def test_name_says_what_it_is(name):
+    cfg, path = load(name), CONFIGS[name]
+    match = NAME.fullmatch(name)
+    assert match, f'{name} does not follow the pattern of names'
+    assert depth(path) <= 3
+    assert path.parent.name == ('c3semiseg' if match['method'] == 'c3semiseg' else 'baselines')
+    assert ('datasets' in cfg.train_dataloader.dataset) == is_semi(name)
+    if name.endswith('mosaic'):
+        return
+    assert (match['semi'] is not None) == is_semi(name)
+    stems = {p.stem for p in ancestors(path)}
+    assert {match['model'], match['data']} <= stems
+    assert cfg.crop_size == tuple(int(side) for side in match['crop'].split('x'))
+    if match['batch']:
+        assert cfg.train_dataloader.batch_size == int(match['batch'])
+        assert cfg.train_cfg.max_iters == 1000 * int(match['length'])
+    listed = f'data_lists/{match["data"]}/{match["data"]}.0@{match["fraction"]}'
+    lists = (
+        ['', ''] if match['fraction'] == 'full' else [f'{listed}.txt', f'{listed}-unlabeled.txt']
+    )
+    assert [source.ann_file for source in sources(cfg)] == lists[: len(sources(cfg))]
+    assert cfg.labeled_list == lists[0]
+    if match['data'] == 'camvid':
+        assert all((ROOT / path).is_file() for path in lists if path)
+
+
+@pytest.mark.parametrize('name', sorted(CONFIGS))
+def test_has_what_the_tools_of_mmseg_read(name):
+    cfg = load(name)
+    assert cfg.default_scope == 'mmseg'
+    assert 'mmseg_contrast' in cfg.custom_imports.imports
+    # injected into SegTTAModel by --tta, hence complete
+    assert cfg.data_preprocessor == cfg.model.data_preprocessor
+    assert {'type', 'mean', 'std', 'bgr_to_rgb', 'pad_val', 'seg_pad_val'} <= set(
+        cfg.data_preprocessor
+    )
+    assert cfg.data_preprocessor.size == cfg.crop_size
+    # read by inference_model and by MMSegInferencer
+    assert cfg.test_pipeline == cfg.test_dataloader.dataset.pipeline
+    assert cfg.test_dataloader == cfg.val_dataloader
+    assert cfg.test_evaluator == cfg.val_evaluator
+    assert cfg.tta_model.type == 'SegTTAModel'
+    assert cfg.tta_pipeline[-1].type == 'TestTimeAug'
+    assert cfg.train_cfg.max_iters % cfg.train_cfg.val_interval == 0
+    assert cfg.param_scheduler[-1].end == cfg.train_cfg.max_iters
+    crops = [t.crop_size for s in sources(cfg) for t in s.pipeline if t.type == 'RandomCrop']
+    assert crops == [cfg.crop_size] * len(sources(cfg))
+    hooks = [hook.type for hook in cfg.custom_hooks]
+    assert hooks[0] == 'CheckSetupHook'
+    assert ('MeanTeacherHook' in hooks) == is_semi(name)
+    assert cfg.val_cfg.type == ('TeacherStudentValLoop' if is_semi(name) else 'ValLoop')
+
+
+# ------------------------------------------------------------------ methods and their baselines
+
+
+def baseline_of(name):
+    """Name of the run on labels alone that a method is compared with."""
+    batch = load(name).train_dataloader.batch_size
+    name = re.sub('^[^_]+', 'sup', name).replace('-semi', '').replace('_strong-teacher', '')
+    return name.replace(f'xb{batch}-', f'xb{batch // 2}-')
+
+
+@pytest.mark.parametrize('name', [n for n in sorted(CONFIGS) if is_semi(n)])
+def test_differs_from_its_baseline_in_the_method_alone(name):
+    semi, sup = load(name), load(baseline_of(name))
+    for key in (
+        'optim_wrapper',
+        'param_scheduler',
+        'train_cfg',
+        'val_dataloader',
+        'val_evaluator',
+        'test_dataloader',
+        'tta_pipeline',
+        'default_hooks',
+        'randomness',
+        'env_cfg',
+    ):
+        assert semi[key] == sup[key], key
+    assert semi.get('sync_bn') == sup.get('sync_bn')
+
+    ours, theirs = sources(semi)[0], sources(sup)[0]
+    assert {**ours, 'pipeline': None} == {**theirs, 'pipeline': None}
+    assert ours.pipeline[:-1] == theirs.pipeline[:-1]
+    assert ours.pipeline[-1].sup == theirs.pipeline[-1:]
+    ratio = semi.train_dataloader.sampler.source_ratio
+    labeled = semi.train_dataloader.batch_size * ratio[0] / sum(ratio)
+    assert labeled == sup.train_dataloader.batch_size
+
+    plain = {k: v for k, v in semi.model.items() if k not in SEMI_KEYS | {'type'}}
+    heads = [h for h in plain.pop('auxiliary_head', None) or [] if h.type != 'PixelContrastHead']
+    expected = dict(sup.model)
+    assert expected.pop('type') == 'EncoderDecoder'
+    assert heads == expected.pop('auxiliary_head', [])
+    for cfg in (plain, expected):
+        cfg['data_preprocessor'] = {**cfg['data_preprocessor'], 'type': None}
+    assert plain == expected
+
+
+def test_every_baseline_belongs_to_a_method():
+    methods = {baseline_of(name) for name in CONFIGS if is_semi(name)}
+    ceilings = {name for name in CONFIGS if re.match('sup_.*camvid-full', name)}
+    assert methods | ceilings == {name for name in CONFIGS if not is_semi(name)}
+
+
+@pytest.mark.parametrize('name', [n for n in sorted(CONFIGS) if n[:6] in ('mean-t', 'cutmix')])
+def test_mean_teacher_and_cutmix_leave_parts_out(name):
+    cfg = load(name)
+    c3 = load(re.sub('^[^_]+', 'c3semiseg', name))
+    assert cfg.model.selector is None
+    assert cfg.model.unsup_loss == c3.model.unsup_loss
+    assert sources(cfg) == sources(c3)
+    pairs = None if cfg.model.mixing is None else cfg.model.mixing.pairs
+    assert pairs == ('intra' if name.startswith('cutmix') else None)
+    assert not any(h.type == 'PixelContrastHead' for h in cfg.model.auxiliary_head or [])
+
+
+def test_method_moves_to_other_models_by_their_base_files():
+    names = [n for n in CONFIGS if re.match('c3semiseg_.*_4xb8-25k_cityscapes-semi-1by8', n)]
+    keys = SEMI_KEYS | {'type', 'data_preprocessor'}
+    slots = [{k: load(n).model[k] for k in keys} for n in names]
+    assert len(names) >= 4
+    assert all(slot == slots[0] for slot in slots)
+
+
+# ------------------------------------------------------------------ the paper and its code
+
+
+def test_cityscapes_is_trained_as_published():
+    cfg = load(CITYSCAPES)
+    assert cfg.optim_wrapper == dict(
+        type='OptimWrapper',
+        optimizer=dict(type='Adam', lr=1.2e-4, weight_decay=0),
+        paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.3))),
+    )
+    assert [(s.type, s.power, s.end) for s in cfg.param_scheduler] == [('PolyLR', 0.9, 25000)]
+    model = cfg.model
+    assert model.unsup_loss == dict(
+        type='ConsistencyLoss', loss_weight=2.63, ramp=dict(start=2250, length=4000)
+    )
+    assert model.unsup_loss.loss_weight == pytest.approx(50 / 19, abs=0.005)
+    assert model.semi_train_cfg.burn_in == 2250
+    assert (model.selector.keep_ratio, model.selector.momentum) == (0.8, 0.9)
+    assert (model.mixing.pairs, model.mixing.area) == ('random', 0.5)
+    (contrast,) = model.auxiliary_head
+    assert (contrast.temperature, contrast.samples_per_class) == (0.15, 20)
+    assert (contrast.loss_weight, contrast.ramp) == (0.1, dict(start=0, length=250))
+    assert model.decode_head.dilations == (6, 12, 18, 24)
+    # 4 GPUs with 4 labelled and 4 unlabelled images each; half of that for BDD100K
+    assert cfg.train_dataloader.batch_size == 8
+    bdd = load('c3semiseg_deeplabv2_r101-d8_4xb4-20k_bdd100k-semi-1by8-512x512')
+    assert (bdd.train_dataloader.batch_size, bdd.train_cfg.max_iters) == (4, 20000)
+
+    built, _ = build(cfg)
+    norms = [m for m in built.train().modules() if isinstance(m, _BatchNorm)]
+    assert len(norms) == 2 * 104
+    assert not any(m.training or m.weight.requires_grad for m in norms)
+
+
+def run_unlabeled(name, image_path, draws=20):
+    pipeline = Compose(sources(load(name))[1].pipeline)
+    draw = dict(img_path=str(image_path), seg_fields=[], reduce_zero_label=False, label_map=None)
+    samples = [pipeline({**draw, 'seg_fields': []})['data_samples']['weak'] for _ in range(draws)]
+    return torch.stack([sample.gt_sem_seg.data for sample in samples])
+
+
+def test_official_is_the_published_code(tmp_path):
+    official = f'{CITYSCAPES}_official'
+    cfg = load(official)
+    (contrast,) = cfg.model.auxiliary_head
+    assert contrast.exclude_classes == (0,)
+    assert (contrast.base_temperature, contrast.min_pixels) == (0.1, 21)
+    assert (cfg.model.decode_head.dilations, cfg.model.decode_head.align_corners) == ((6, 12), True)
+    assert cfg.model.backbone.style == 'caffe'
+    assert cfg.model.semi_test_cfg.predict_on == 'student'
+    orders = [[t.type for t in source.pipeline[2:6]] for source in sources(cfg)]
+    assert orders == [
+        ['Resize', 'RandomCrop', 'RandomFlip', 'RandomRotate'],
+        ['RandomRotate', 'Resize', 'RandomCrop', 'RandomFlip'],
+    ]
+
+    image, mask = tmp_path / 'image.png', tmp_path / 'mask.png'
+    Image.fromarray(np.full((128, 256, 3), 200, np.uint8)).save(image)
+    Image.fromarray(np.full((128, 256), 3, np.uint8)).save(mask)
+    # the border of the rotation counts as image there, and nowhere else
+    assert (run_unlabeled(official, image) == 0).all()
+    assert (run_unlabeled(CITYSCAPES, image) == 255).any()
+
+    # labels at the size of the prediction; otherwise at their own
+    for name, size in ((official, (512, 1024)), (CITYSCAPES, (128, 256))):
+        sample = Compose(load(name).test_pipeline)(
+            dict(
+                img_path=str(image),
+                seg_map_path=str(mask),
+                seg_fields=[],
+                reduce_zero_label=False,
+                label_map=None,
+            )
+        )
+        assert sample['inputs'].shape[1:] == (512, 1024)
+        assert sample['data_samples'].ori_shape == size
+        assert sample['data_samples'].gt_sem_seg.data.shape[1:] == size
+
+
+def test_strong_teacher_sees_what_the_student_sees():
+    unlabeled = sources(load(f'{CITYSCAPES}_strong-teacher'))[1].pipeline[-1]
+    assert unlabeled.weak == unlabeled.strong
+    assert [t.type for t in unlabeled.weak] == ['ColorJitter', 'RandAugmentColor', 'PackSegInputs']
+
+
+# ------------------------------------------------------------------ READMEs and metafiles
+
+
+def readme(folder):
+    return (ROOT / 'configs' / folder / 'README.md').read_text(encoding='utf-8')
+
+
+def commands(folder):
+    """The commands of the README's bash blocks, with their variables put in."""
+    lines, variables = [], {}
+    for block in re.findall(r'```bash\n(.*?)```', readme(folder), re.DOTALL):
+        for line in block.replace('\\\n', ' ').splitlines():
+            words = shlex.split(line, comments=True)
+            if len(words) == 1 and re.match(r'[A-Z]+=', words[0]):
+                name, value = words[0].split('=', 1)
+                variables[f'${name}'] = shlex.split(value)
+            elif words:
+                lines.append([part for word in words for part in variables.get(word, [word])])
+    return lines
+
+
+def overrides():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    for words in commands('c3semiseg'):
+        if '--cfg-options' in words:
+            config = next(word for word in words if word.endswith('.py') and 'configs/' in word)
+            split = words.index('--cfg-options')
+            options = parser.parse_args(words[split:]).cfg_options
+            name = words[words.index('--work-dir') + 1].removeprefix('work_dirs/')
+            yield pytest.param(Path(config).stem, options, id=name)
+
+
+@pytest.mark.parametrize('name,options', list(overrides()))
+def test_ablations_change_config_and_model(name, options):
+    cfg = load(name)
+    before = cfg.to_dict()
+    cfg.merge_from_dict(options)
+    assert cfg.to_dict() != before
+    model, images = build(cfg)
+    check_forward(model, images, cfg.model.decode_head.num_classes)
+    for key, value in options.items():
+        first, *path = key.split('.')
+        if first != 'model':
+            continue
+        part = model
+        for step in path:
+            part = part[int(step)] if step.isdigit() else getattr(part, step, None)
+        assert part == (tuple(value) if isinstance(value, list) else value)
+
+
+def test_ablations_are_those_of_the_tables():
+    found = {}
+    for param in overrides():
+        name, options = param.values
+        if name == CITYSCAPES:
+            for key, value in options.items():
+                found.setdefault(key, []).append(value)
+    assert found['model.unsup_loss'] == found['model.auxiliary_head'] == [None]
+    assert found['model.auxiliary_head.0.sources'] == [['labeled'], ['unlabeled']]
+    assert found['model.auxiliary_head.0.sampling'] == ['random']
+    assert found['model.mixing'] == [None]
+    assert found['model.mixing.pairs'] == ['intra', 'cross']
+    assert found['model.selector.keep_ratio'] == [0.4, 0.6, 0.9, 1.0]
+
+
+def test_without_strong_augmentation_both_branches_are_equal(tmp_path):
+    options = {p.id: p.values[1] for p in overrides()}
+    path = tmp_path / 'image.png'
+    Image.fromarray(np.random.randint(0, 255, (128, 256, 3), dtype=np.uint8)).save(path)
+    for ablation, equal in (('c3_weak-weak', True), ('c3_wo-randaugment', False)):
+        cfg = load(CITYSCAPES)
+        cfg.merge_from_dict(options[ablation])
+        jitter, augment = sources(cfg)[1].pipeline[6].strong[:2]
+        assert augment.prob == 0 and (jitter.get('prob', 1) == 0) == equal
+        inputs = Compose(sources(cfg)[1].pipeline)(
+            dict(img_path=str(path), seg_fields=[], reduce_zero_label=False, label_map=None)
+        )['inputs']
+        assert torch.equal(inputs['weak'], inputs['strong']) == equal
+
+
+@pytest.mark.parametrize('folder', FOLDERS)
+def test_readme_names_files_that_exist(folder):
+    text = readme(folder)
+    assert '## Results' in text and '<!-- results -->' in text
+    for link in re.findall(r'\]\((?!https?:)([^)#]+)\)', text):
+        assert (ROOT / 'configs' / folder / link).exists(), link
+    for words in commands(folder):
+        for word in words:
+            if word.startswith(('configs/', 'tools/')):
+                assert (ROOT / word).exists(), word
+    for path, function in re.findall(r'`(test_[\w/]+\.py)(?:::(\w+))?`', text):
+        tests = (ROOT / 'tests' / path).read_text(encoding='utf-8')
+        assert f'def {function}(' in tests if function else tests, (path, function)
+
+
+@pytest.mark.parametrize('folder', FOLDERS)
+def test_metafile_lists_every_config(folder):
+    meta = yaml.safe_load((ROOT / 'configs' / folder / 'metafile.yaml').read_text(encoding='utf-8'))
+    collections = {collection['Name'] for collection in meta['Collections']}
+    listed = {model['Name']: model for model in meta['Models']}
+    here = {name: path for name, path in CONFIGS.items() if path.parent.name == folder}
+    assert set(listed) == set(here)
+    for name, model in listed.items():
+        assert model['In Collection'] in collections
+        assert ROOT / model['Config'] == here[name]
+    for collection in meta['Collections']:
+        assert (ROOT / collection['README']).is_file()
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text(encoding='utf-8'))
+    assert f'configs/{folder}/metafile.yaml' in index['Import']

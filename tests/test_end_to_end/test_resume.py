@@ -1,0 +1,101 @@
+"""A run that was interrupted ends exactly where an uninterrupted one does."""
+
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+TOOLS = Path(__file__).parents[2] / 'tools'
+MAX_ITERS = 8
+
+
+def assert_same(one, other, place=''):
+    """Compare nested containers bit for bit."""
+    assert type(one) is type(other), place
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), place
+        for key in one:
+            assert_same(one[key], other[key], f'{place}/{key}')
+    elif isinstance(one, (list, tuple)):
+        assert len(one) == len(other), place
+        for index, pair in enumerate(zip(one, other)):
+            assert_same(*pair, f'{place}/{index}')
+    elif isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), f'{place}: {(one - other).abs().max()}'
+    else:
+        assert one == other, place
+
+
+def assert_same_end(project, name):
+    full, other = project.checkpoint('full'), project.checkpoint(name)
+    assert other['meta']['iter'] == MAX_ITERS
+    for part in ('state_dict', 'optimizer', 'param_schedulers'):
+        assert_same(full[part], other[part], part)
+
+
+def test_the_run_has_something_to_lose(trained):
+    """Each kind of state moves, so that equal ends mean something."""
+    early, late = (trained.checkpoint('full', k)['state_dict'] for k in (5, MAX_ITERS))
+    for key in (
+        'decode_head.conv_seg.weight',
+        'teacher.decode_head.conv_seg.weight',
+        'teacher.backbone.bn1.running_mean',
+        'selector.thresholds',
+    ):
+        assert not torch.equal(early[key], late[key]), key
+    assert (early['ema_steps'], late['ema_steps']) == (3, 6)
+    assert any(line.get('unsup.loss_consistency', 0) > 0 for line in trained.log('full'))
+
+
+@pytest.mark.parametrize(
+    ('iteration', 'num_workers', 'tool'),
+    [(1, 0, 'mmseg'), (4, 0, 'ours'), (5, 1, 'mmseg')],
+    ids=['in the burn-in', 'after the validation', 'after the burn-in, with a worker'],
+)
+def test_resumed_is_uninterrupted(trained, iteration, num_workers, tool):
+    name = f'resumed_{iteration}'
+    work_dir = trained.work_dirs / name
+    work_dir.mkdir()
+    left = work_dir / f'iter_{iteration}.pth'
+    shutil.copy(trained.work_dirs / 'full' / left.name, left)
+    (work_dir / 'last_checkpoint').write_text(str(left))
+    options = [f'train_dataloader.num_workers={num_workers}']
+    getattr(trained, tool)(
+        'train.py', trained.config, '--work-dir', work_dir, '--resume', '--cfg-options', *options
+    )
+    steps = [line['iter'] for line in trained.log(name) if 'iter' in line]
+    assert steps == list(range(iteration + 1, MAX_ITERS + 1))
+    assert_same_end(trained, name)
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint(trained):
+    """SIGKILL in mid-training; then `--resume`, beside a half-written checkpoint."""
+    interval = 2
+    work_dir = trained.work_dirs / 'killed'
+    train = [trained.config, '--work-dir', work_dir, '--cfg-options']
+    train += [f'default_hooks.checkpoint.interval={interval}', 'default_hooks.logger.interval=1']
+    process = trained.start(TOOLS / 'train.py', *train)
+    last = work_dir / 'last_checkpoint'
+    try:
+        while not last.is_file() or not last.read_text():
+            assert process.poll() is None, process.communicate()[0][-3000:]
+            time.sleep(0.005)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    saved = int(last.read_text().removesuffix('.pth').rsplit('_', 1)[-1])
+    assert saved < MAX_ITERS, 'it was killed too late to test anything'
+    done = max(line['iter'] for line in trained.log('killed') if 'iter' in line)
+    assert saved <= done <= saved + interval
+
+    torn = work_dir / f'iter_{saved + interval}.pth'
+    torn.write_bytes((work_dir / f'iter_{saved}.pth').read_bytes()[:5000])
+    before = len(trained.log('killed'))
+    trained.ours('train.py', train[0], '--resume', *train[1:])
+    steps = [line['iter'] for line in trained.log('killed')[before:] if 'iter' in line]
+    assert steps == list(range(saved + 1, MAX_ITERS + 1))
+    assert_same_end(trained, 'killed')

@@ -1,0 +1,109 @@
+import logging
+
+import pytest
+import torch
+from helpers import contrast_cfg, runner_cfg, semi_cfg
+from mmengine.runner import Runner
+
+SIZE = (16, 16)
+
+
+def train(tmp_path, model, max_iters, **hook):
+    cfg = runner_cfg(
+        tmp_path,
+        model,
+        max_iters=max_iters,
+        hooks=[{'type': 'SemiDiagnosticsHook', **hook}],
+        experiment_name=f'{tmp_path.name}',
+    )
+    runner = Runner.from_cfg(cfg)
+    scalars, warnings = [], []
+    runner.visualizer.add_scalars = lambda values, step=0, **_: scalars.append((step, values))
+    runner.logger.warning = lambda message, *args: warnings.append(str(message))
+    runner.train()
+    return runner, scalars, [w for w in warnings if 'has been 0' in w]
+
+
+def test_overall_numbers_are_logged_and_those_of_classes_plotted(tmp_path):
+    runner, scalars, _ = train(tmp_path, semi_cfg(size=SIZE), 4, interval=2)
+    hub = runner.message_hub.log_scalars
+    for name in (
+        'unsup.coverage',
+        'unsup.consistency_raw',
+        'unsup.consistency_ramp',
+        'contrast.raw',
+        'contrast.ramp',
+        'contrast.anchors',
+        'contrast.positives',
+        'contrast.negatives',
+    ):
+        assert len(hub[f'train/{name}'].data[0]) == 2, name
+    assert 0 < hub['train/unsup.coverage'].current() <= 1
+    assert hub['train/contrast.anchors'].current() > 1
+    assert not any('per_class' in name for name in hub)
+
+    assert [step for step, values in scalars if 'unsup.threshold/a' in values] == [2, 4]
+    values = next(values for step, values in reversed(scalars) if 'unsup.threshold/a' in values)
+    names = ('threshold', 'coverage', 'share')
+    assert set(values) == {f'unsup.{name}/{c}' for name in names for c in 'abc'}
+    assert sum(values[f'unsup.share/{c}'] for c in 'abc') == pytest.approx(1)
+    # The mean of the thresholds of iterations 3 and 4: the last one is the buffer itself.
+    assert values['unsup.threshold/b'] == pytest.approx(
+        float(runner.model.selector.thresholds[1]), abs=0.1
+    )
+
+
+def test_means_are_those_of_the_interval(tmp_path):
+    model = semi_cfg(
+        size=SIZE, unsup_loss={'type': 'ConsistencyLoss', 'ramp': {'start': 2, 'length': 0}}
+    )
+    runner, *_ = train(tmp_path, model, 4, interval=4)
+    ramp = runner.message_hub.get_scalar('train/unsup.consistency_ramp').current()
+    assert ramp == pytest.approx(0.5), 'iterations 0 to 3, with a weight from 2 on'
+
+
+def test_a_term_that_stays_zero_is_explained_once(tmp_path):
+    model = semi_cfg(size=SIZE, selector={'type': 'ThresholdMask', 'threshold': 1.0})
+    _, _, warnings = train(tmp_path, model, 10, interval=2, patience=3)
+    assert len(warnings) == 1
+    assert 'unsup.coverage has been 0 for 6 iterations' in warnings[0]
+    assert 'threshold is too high' in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ('head', 'name'),
+    [
+        (contrast_cfg(exclude_classes=(0, 1, 2)), 'anchors'),
+        (contrast_cfg(exclude_classes=(1, 2)), 'negatives'),
+    ],
+)
+def test_each_count_has_its_reason(tmp_path, head, name):
+    _, _, warnings = train(
+        tmp_path, semi_cfg(size=SIZE, auxiliary_head=[head]), 3, interval=1, patience=3
+    )
+    assert any(w.startswith(f'contrast.{name} has been 0 for 3') for w in warnings)
+
+
+def test_a_healthy_run_has_no_warning(tmp_path):
+    _, _, warnings = train(tmp_path, semi_cfg(size=SIZE), 5, interval=1, patience=2)
+    assert warnings == []
+
+
+def test_the_hook_writes_before_the_log_line(tmp_path):
+    cfg = runner_cfg(
+        tmp_path,
+        semi_cfg(size=SIZE),
+        max_iters=2,
+        hooks=[{'type': 'SemiDiagnosticsHook', 'interval': 2}],
+        experiment_name='line',
+    )
+    cfg['default_hooks']['logger']['interval'] = 2
+    runner = Runner.from_cfg(cfg)
+    lines = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())
+    runner.logger.addHandler(handler)
+    runner.logger.setLevel(logging.INFO)
+    runner.train()
+    assert any('unsup.coverage' in line and 'loss' in line for line in lines)
+    assert torch.isfinite(torch.tensor(runner.message_hub.get_scalar('train/loss').current()))

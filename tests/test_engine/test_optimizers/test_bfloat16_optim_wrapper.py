@@ -1,0 +1,20 @@
+import torch
+from torch import nn
+
+from mmseg_contrast.engine.optimizers import BFloat16OptimWrapper
+
+
+def test_forward_is_bfloat16_and_weights_are_float32():
+    torch.manual_seed(0)
+    model = nn.Linear(8, 4, bias=False)
+    before = model.weight.detach().clone()
+    wrapper = BFloat16OptimWrapper(optimizer=torch.optim.SGD(model.parameters(), lr=1.0))
+    x = torch.randn(16, 8)
+    with wrapper.optim_context(model):
+        out = model(x)
+    assert out.dtype == torch.bfloat16
+    wrapper.update_params(out.float().sum())
+    assert model.weight.dtype == torch.float32
+    # The gradient of the sum is the sum of the inputs, within bfloat16's 8 bits.
+    expected = before - x.sum(0).expand(4, -1)
+    torch.testing.assert_close(model.weight.detach(), expected, rtol=2e-2, atol=2e-2)

@@ -1,0 +1,58 @@
+"""Two processes with batch B take the step of one process with batch 2B."""
+
+import pytest
+import torch
+from distributed_step import model_and_batch, run, step
+
+pytestmark = pytest.mark.skipif(
+    not (torch.distributed.is_available() and torch.distributed.is_gloo_available()),
+    reason='torch was built without gloo',
+)
+
+
+@pytest.fixture(scope='module')
+def ranks(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('ranks')
+    # Forked: importing everything anew would take most of the test's time.
+    torch.multiprocessing.start_processes(run, (2, str(folder)), nprocs=2, start_method='fork')
+    return {
+        name: [torch.load(folder / f'{name}{rank}.pth') for rank in range(2)]
+        for name in ('', 'ignored_')
+    }
+
+
+def test_thresholds_losses_and_gradients_are_equal(ranks):
+    whole = step(*model_and_batch())
+    first, second = ranks['']
+    assert torch.equal(first['thresholds'], second['thresholds'])
+    assert torch.equal(first['thresholds'], whole['thresholds'])
+    assert not torch.equal(whole['thresholds'], torch.full((3,), 0.3))
+    for name, value in whole['losses'].items():
+        mean = (first['losses'][name] + second['losses'][name]) / 2
+        torch.testing.assert_close(mean, value, rtol=1e-4, atol=1e-6, msg=name)
+    for name, value in whole['grads'].items():
+        assert torch.equal(first['grads'][name], second['grads'][name]), name
+        assert float(value.abs().sum()) > 0, name
+        torch.testing.assert_close(first['grads'][name], value, rtol=1e-3, atol=1e-5, msg=name)
+
+
+def test_the_batch_tells_a_mean_of_means_apart():
+    # Each image's own step, averaged: what processes that did not share their counts would take.
+    model, images, samples = model_and_batch()
+    whole = step(model, images, samples)['losses']
+    parts = [
+        model.loss(
+            {name: image[i : i + 1] for name, image in images.items()},
+            {name: row[i : i + 1] for name, row in samples.items()},
+        )
+        for i in range(2)
+    ]
+    for name in ('sup.decode.loss_ce', 'contrast.loss_contrast'):
+        naive = (parts[0][name] + parts[1][name]).item() / 2
+        assert abs(naive / whole[name].item() - 1) > 1e-3, name
+
+
+def test_a_step_without_labels_ends_in_every_process(ranks):
+    for result in ranks['ignored_']:
+        assert result['losses']['sup.decode.loss_ce'] == 0
+        assert all(torch.isfinite(grad).all() for grad in result['grads'].values())
