@@ -12,6 +12,8 @@ from mmseg.structures import SegDataSample
 from torch import nn
 from torch.utils.data import Dataset
 
+from mmseg_contrast.models.decode_heads import ConvProjector
+
 IGNORE = 255
 CHANNELS = 6
 
@@ -53,6 +55,17 @@ def head_cfg(num_classes=3, bn=True, **kwargs):
     }
 
 
+@MODELS.register_module(force=True)
+class VisibleProjector(ConvProjector):
+    """With the paper's N(0, 0.01) two layers make vectors of 1e-4; these are of size 1."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        for name, parameter in self.named_parameters():
+            if 'weight' in name:
+                parameter.data.mul_(50)
+
+
 def contrast_cfg(**kwargs):
     return {
         'type': 'PixelContrastHead',
@@ -60,11 +73,7 @@ def contrast_cfg(**kwargs):
         'channels': 5,
         'in_index': 1,
         'samples_per_class': 4,
-        # A visible embedding: with the paper's N(0, 0.01) two layers make vectors of 1e-4.
-        'projector': {
-            'type': 'ConvProjector',
-            'init_cfg': {'type': 'Normal', 'layer': 'Conv2d', 'std': 0.5},
-        },
+        'projector': {'type': 'VisibleProjector'},
         **kwargs,
     }
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from mmengine.dataset import ConcatDataset
+from mmengine.dataset import BaseDataset, ConcatDataset
 from mmseg.registry import DATASETS
 
 
@@ -41,8 +42,28 @@ class MultiSourceDataset(ConcatDataset):
 
     Before it loads a sample that :class:`MultiSourceSampler` drew, it seeds NumPy and ``random`` by
     the draw. So what a step sees depends on the seed and the iteration alone: not on the number of
-    workers, nor on where a run was interrupted. Arguments are those of ``ConcatDataset``.
+    workers, nor on where a run was interrupted.
+
+    Args:
+        datasets (Sequence[BaseDataset | dict]): The sources, or their configs.
+        lazy_init (bool): As in ``ConcatDataset``.
+        ignore_keys (str | Sequence[str]): Meta information that need not be the same.
+
+    Raises:
+        ValueError: If the meta information of two sources differs, such as their classes.
     """
+
+    def __init__(
+        self,
+        datasets: Sequence[BaseDataset | dict],
+        lazy_init: bool = False,
+        ignore_keys: str | Sequence[str] = (),
+    ) -> None:
+        sources = [DATASETS.build(each) if isinstance(each, dict) else each for each in datasets]
+        ignored = [ignore_keys] if isinstance(ignore_keys, str) else list(ignore_keys)
+        for number, source in enumerate(sources):
+            _check_same_metainfo(sources[0], source, number, ignored)
+        super().__init__(sources, lazy_init, ignored)
 
     def __getitem__(self, idx: int) -> Any:
         """Load a sample.
@@ -54,3 +75,17 @@ class MultiSourceDataset(ConcatDataset):
             np.random.seed(np.random.SeedSequence(idx.draw).generate_state(4))
             random.seed(repr(idx.draw))
         return super().__getitem__(int(idx))
+
+
+def _check_same_metainfo(
+    first: BaseDataset, other: BaseDataset, number: int, ignored: Sequence[str]
+) -> None:
+    # MMEngine refuses this too, but does not say what differs.
+    one, two = first.metainfo, other.metainfo
+    for key in sorted({*one, *two} - set(ignored)):
+        if one.get(key) != two.get(key):
+            raise ValueError(
+                f'source {number} ({type(other).__name__}) has {key}={two.get(key)}, but source 0 '
+                f'({type(first).__name__}) {key}={one.get(key)}: give all sources the same '
+                'metainfo, and unlabelled ones like=<config of the labelled data set>.'
+            )

@@ -1,6 +1,5 @@
 """A tiny data set, a tiny run of a real config, and the tools of MMSeg and of this repository."""
 
-import gc
 import importlib.util
 import json
 import os
@@ -92,7 +91,6 @@ def forget_mmengine():
             handler.close()
     for manager in (MMLogger, MessageHub, SegLocalVisualizer, DefaultScope):
         manager._instance_dict.clear()
-    gc.collect()
 
 
 class Project:
@@ -157,6 +155,14 @@ class Project:
 
 def read_jsons(paths):
     return [json.loads(line) for path in sorted(paths) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture(scope='session', autouse=True)
+def unformatted_configs():
+    """Configs are written often; laying out their text is what takes longest in a tiny run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
+        yield
 
 
 @pytest.fixture(scope='session')

@@ -30,17 +30,24 @@ def test_accumulated_gradients_update_the_teacher_once_per_step(project):
     torch.testing.assert_close(teacher[6], (2 * teacher[4] + student[6]) / 3)
 
 
-def test_compiled_step_has_the_same_losses(trained):
-    options = [*SHORT, 'train_cfg.max_iters=4', 'param_scheduler.0.end=8']
-    options += ['default_hooks.checkpoint.interval=100', 'compile.backend=aot_eager']
-    work_dir = trained.work_dirs / 'compiled'
+def test_compiled_step_is_the_same(project):
+    """TorchDynamo traces the whole step; what a backend makes of it is not ours."""
+    options = [*SHORT, 'train_cfg.max_iters=2', 'default_hooks.checkpoint.interval=2']
+    options += ['model.semi_train_cfg.burn_in=1', 'model.unsup_loss.ramp.start=0']
     try:
-        trained.mmseg('train.py', trained.config, '--work-dir', work_dir, '--cfg-options', *options)
+        for name, backend in {'plain': [], 'compiled': ['compile.backend=eager']}.items():
+            command = [project.config, '--work-dir', project.work_dirs / name, '--cfg-options']
+            project.mmseg('train.py', *command, *options, *backend)
+        assert torch._dynamo.utils.counters['frames']['ok'] > 0
     finally:
         torch.compiler.reset()
-    plain, compiled = (
-        [line for line in trained.log(name) if 'loss' in line][:4] for name in ('full', 'compiled')
-    )
-    for one, other in zip(plain, compiled, strict=True):
+    plain, compiled = (project.checkpoint(name, 2) for name in ('plain', 'compiled'))
+    for key, value in plain['state_dict'].items():
+        torch.testing.assert_close(compiled['state_dict'][key], value, rtol=1e-3, atol=1e-4)
+    logs = [
+        [line for line in project.log(name) if 'loss' in line] for name in ('plain', 'compiled')
+    ]
+    assert logs[0][-1]['unsup.loss_consistency'] > 0
+    for one, other in zip(*logs, strict=True):
         for key in one.keys() - {'time', 'data_time'}:
-            assert other[key] == pytest.approx(one[key], rel=1e-3, abs=1e-4), key
+            assert other[key] == pytest.approx(one[key], rel=1e-4, abs=1e-5), key

@@ -241,12 +241,15 @@ def check_same_config(old: Any, new: Any, place: str = 'model') -> list[Problem]
             if problems:
                 return problems
         return []
-    if isinstance(old, list | tuple) and isinstance(new, list | tuple) and len(old) == len(new):
+    if isinstance(old, list | tuple) and isinstance(new, list | tuple):
         pairs = (check_same_config(*pair, f'{place}[{i}]') for i, pair in enumerate(zip(old, new)))
-        return next((problems for problems in pairs if problems), [])
+        problems = next((problems for problems in pairs if problems), [])
+        if problems or len(old) == len(new):
+            return problems
+        old, new = (f'a list of {len(each)}' for each in (old, new))
     if old == new:
         return []
-    what = f'it was {old!r} in the run to resume, and is {new!r} in this config'
+    what = f'it was {old} in the run to resume, and is {new} in this config'
     remedy = 'resume with the config of that run, or start a new run with load_from'
     return [Problem(place, what, remedy)]
 

@@ -229,6 +229,7 @@ def test_first_difference_of_configs_is_named():
     assert problem.place == 'model.extra'
     (problem,) = check_same_config(old, {**old, 'heads': []})
     assert problem.place == 'model.heads'
+    assert 'was a list of 2 in the run to resume, and is a list of 0' in problem.what
 
 
 def config(folder, **changes):

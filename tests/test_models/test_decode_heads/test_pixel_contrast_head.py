@@ -240,7 +240,8 @@ def test_default_projector_starts_as_published():
     assert [tuple(c.kernel_size) for c in convs] == [(1, 1), (1, 1)]
     for conv in convs:
         assert float(conv.weight.std()) == pytest.approx(0.01, rel=0.05)
-        assert float(conv.bias.abs().sum()) == 0
+        # torch's own biases, as published
+        assert 0 < conv.bias.abs().max().item() <= conv.in_channels**-0.5
 
 
 def test_any_module_serves_as_projector():
