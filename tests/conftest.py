@@ -14,6 +14,7 @@ import torch
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.visualization import Visualizer
+from mmseg.visualization import SegLocalVisualizer
 
 torch.set_num_threads(1)
 cv2.setNumThreads(0)
@@ -34,7 +35,8 @@ def fresh_mmengine():
     for logger in MMLogger._instance_dict.values():
         for handler in logger.handlers:
             handler.close()
-    for manager in (MMLogger, MessageHub, Visualizer, DefaultScope):
+    # Each class of visualizer has instances of its own.
+    for manager in (MMLogger, MessageHub, Visualizer, SegLocalVisualizer, DefaultScope):
         manager._instance_dict.clear()
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

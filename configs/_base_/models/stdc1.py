@@ -54,6 +54,5 @@ model = dict(
         loss_decode=dict(type='PixelCrossEntropyLoss'),
     ),
     auxiliary_head=[dict(in_index=2, **auxiliary_head), dict(in_index=1, **auxiliary_head)],
-    train_cfg=dict(),
     test_cfg=dict(mode='whole'),
 )

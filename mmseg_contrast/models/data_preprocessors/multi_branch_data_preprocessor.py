@@ -14,8 +14,9 @@ class MultiBranchDataPreprocessor(SegDataPreProcessor):
 
     Takes what :class:`MultiBranch` and MMEngine's ``pseudo_collate`` make of a batch, for each
     branch a list with None in the places of other sources' samples, and returns for each branch
-    that occurs one stacked tensor (B, C, H, W) and its B data samples. A batch without branches (testing, MMSeg's
-    own tools) is treated as MMSeg does. All arguments are those of ``SegDataPreProcessor``.
+    that occurs one stacked tensor (B, C, H, W) and its B data samples. A batch without branches
+    (testing, MMSeg's own tools) is treated as MMSeg does. All arguments are those of
+    ``SegDataPreProcessor``.
     """
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:

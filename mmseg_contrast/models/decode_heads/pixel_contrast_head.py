@@ -26,11 +26,11 @@ class PixelContrastHead(ContrastHead):
     r"""Pulls pixels of one class together across images and sets, and pushes other classes away.
 
     Anchors are student embeddings of class-balanced pixels of labelled and unlabelled images; keys,
-    at the same positions, are the teacher's embeddings for unlabelled and the student's own, without gradient, for
-    labelled images. In distributed training each rank's anchors meet the keys of all ranks. The loss
-    is Eq. 5 of C3-SemiSeg (Zhou et al., ICCV 2021), see :func:`grouped_contrast`. Hard pixels
-    (section 3.3) are those where the student errs (labelled) or disagrees with the teacher
-    (unlabelled).
+    at the same positions, are the teacher's embeddings for unlabelled images and the student's own,
+    without gradient, for labelled ones. In distributed training each rank's anchors meet the keys
+    of all ranks. The loss is Eq. 5 of C3-SemiSeg (Zhou et al., ICCV 2021), see
+    :func:`grouped_contrast`. Hard pixels (section 3.3) are those where the student errs (labelled)
+    or disagrees with the teacher (unlabelled).
 
     Args:
         temperature (float): :math:`\tau`, above 0.
