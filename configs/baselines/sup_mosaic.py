@@ -1,7 +1,7 @@
 _base_ = [
     '../_base_/models/fpn_r18-narrow.py',
     '../_base_/datasets/mosaic.py',
-    '../_base_/schedules/schedule_600_adamw.py',
+    '../_base_/schedules/schedule_1k_adamw.py',
     '../_base_/methods/supervised.py',
     '../_base_/default_runtime.py',
 ]

@@ -60,7 +60,7 @@ class MosaicConfig:
     """
 
     size: int = 96
-    difficulty: float = 0.5
+    difficulty: float = 0.1
     domain: str = 'day'
     seed: int = 0
 

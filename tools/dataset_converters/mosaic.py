@@ -52,7 +52,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--train', type=int, default=400, help=f'training images {show}')
     parser.add_argument('--val', type=int, default=100, help=f'validation images {show}')
     parser.add_argument('--labeled', default='8', help=f'labelled training images {show}')
-    parser.add_argument('--difficulty', type=float, default=0.5, help=f'from 0 to 1 {show}')
+    parser.add_argument('--difficulty', type=float, default=0.1, help=f'from 0 to 1 {show}')
     parser.add_argument('--domain', choices=DOMAINS, default='day', help=f'light {show}')
     parser.add_argument('--seed', type=int, default=0, help=f'seed {show}')
     parser.add_argument('--force', action='store_true', help='replace mosaics that are there')

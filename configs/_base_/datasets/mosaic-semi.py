@@ -12,9 +12,9 @@ sup_pipeline = [
     dict(type='MultiBranch', branch_field=branch_field, sup=[dict(type='PackSegInputs')]),
 ]
 weak_pipeline = [dict(type='PackSegInputs')]
+# weaker than in the paper: a net from scratch has no features yet that survive more
 strong_pipeline = [
-    dict(type='ColorJitter', brightness=0.5, contrast=0.5, saturation=0.5, hue=0.25),
-    dict(type='RandAugmentColor'),
+    dict(type='ColorJitter', brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1),
     dict(type='PackSegInputs'),
 ]
 # `weak` and `strong` share the geometry, no mask is opened

@@ -1,5 +1,5 @@
-# 600 iterations of AdamW for a tiny net from scratch
-max_iters = 600
+# 1,000 iterations of AdamW for a tiny net from scratch
+max_iters = 1000
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.01))
 param_scheduler = [
     dict(type='PolyLR', eta_min=1e-6, power=0.9, begin=0, end=max_iters, by_epoch=False)
