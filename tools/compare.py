@@ -16,6 +16,7 @@ import numpy as np
 from mmcv import imread
 from mmengine.config import Config, DictAction
 from mmengine.dataset import Compose
+from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmengine.utils import track_iter_progress
 from mmseg.apis import inference_model, init_model
@@ -102,6 +103,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     start = time.time()
     cfgs = {path.stem: Config.fromfile(path) for path in args.configs}
+    init_default_scope('mmseg')
     results: list[RunResult] = []
     folders: dict[str, Path] = {}
     for path in args.configs:
@@ -123,7 +125,9 @@ def main(argv: list[str] | None = None) -> None:
 
     names = [path.stem for path in args.configs]
     rows = tabulate(results, {name: count_labeled(cfg) for name, cfg in cfgs.items()}, names)
-    table = Table(*HEADER, title='mIoU (%) on val at the last iteration')
+    table = Table(title='mIoU (%) on val at the last iteration')
+    for name in HEADER:
+        table.add_column(name, no_wrap=True)
     for row in rows:
         table.add_row(*row)
     Console().print(table)

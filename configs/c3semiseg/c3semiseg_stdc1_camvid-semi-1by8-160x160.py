@@ -10,6 +10,8 @@ num_classes = 11
 burn_in = 400
 c3semiseg = _base_.c3semiseg
 c3semiseg.semi_train_cfg.burn_in = burn_in
+# 2.63, the weight for a pretrained net, unteaches a net from scratch the classes that it knows least
+c3semiseg.unsup_loss.loss_weight = 1.0
 c3semiseg.unsup_loss.ramp = dict(start=burn_in, length=burn_in)
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(
@@ -20,4 +22,13 @@ model = dict(
         *[dict(head, num_classes=num_classes) for head in _base_.model.auxiliary_head],
         dict(_base_.c3_contrast, in_channels=256),
     ],
+)
+# weaker than in the paper: a net from scratch has no features yet that survive more
+unlabeled_dataset = _base_.unlabeled_dataset
+unlabeled_dataset.pipeline[-1].strong = [
+    dict(type='ColorJitter', brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1),
+    dict(type='PackSegInputs'),
+]
+train_dataloader = dict(
+    dataset=dict(datasets=[_base_.labeled_dataset, unlabeled_dataset]),
 )
