@@ -39,7 +39,14 @@ def list_images(folder: str | Path, suffix: str | None = None) -> dict[str, Path
             f'The image folder {folder} does not exist: create or link it, or mend the path.'
         )
     images: dict[str, Path] = {}
-    for path in sorted(folder.rglob('*')):
+    # `rglob` passes over linked folders, and collections of data are often made of links.
+    files = (
+        Path(place, name)
+        for place, _, names in os.walk(folder, followlinks=True)
+        for name in names
+        if not name.startswith('.')
+    )
+    for path in sorted(files):
         end = path.suffix if suffix is None else suffix
         if not path.name.endswith(end) or (suffix is None and end.lower() not in IMAGE_SUFFIXES):
             continue

@@ -92,3 +92,14 @@ def test_count_pixels():
     np.testing.assert_array_equal(count_pixels(masks), [[2, 0, 1], [0, 0, 2]])
     with pytest.raises(ValueError, match='id 2, but 2 classes'):
         count_pixels(masks, 2)
+
+
+def test_linked_folders_are_searched_and_hidden_files_are_not(tmp_path):
+    elsewhere = tmp_path / 'elsewhere'
+    folder = tmp_path / 'images'
+    elsewhere.mkdir()
+    folder.mkdir()
+    for path in (elsewhere / 'a.png', folder / 'b.png', folder / '._b.png'):
+        path.touch()
+    (folder / 'linked').symlink_to(elsewhere, target_is_directory=True)
+    assert list(list_images(folder)) == ['b', 'linked/a']
