@@ -109,15 +109,15 @@ class MeanTeacherHook(Hook):
     ) -> None:
         """Update the teacher if this iteration made an optimiser step."""
         done = runner.iter + 1
-        if done <= self.model.burn_in:
-            if done == self.model.burn_in:
+        if done <= self.model.semi_train_cfg.burn_in:
+            if done == self.model.semi_train_cfg.burn_in:
                 self.ema.copy()
             return
         if not runner.optim_wrapper.should_update():
             return
         self.steps += 1
         self.model.ema_steps.fill_(self.steps)
-        total = max((runner.max_iters - self.model.burn_in) // self.interval, 1)
+        total = max((runner.max_iters - self.model.semi_train_cfg.burn_in) // self.interval, 1)
         self.ema.update(self.momentum_at(self.steps, total))
 
     def before_val_epoch(self, runner: Runner) -> None:
@@ -131,7 +131,7 @@ class MeanTeacherHook(Hook):
                 checkpoint['state_dict'][f'teacher.{name}'].copy_(value)
 
     def _copy_in_burn_in(self, runner: Runner) -> bool:
-        pending = hasattr(self, 'ema') and runner.iter < self.model.burn_in
+        pending = hasattr(self, 'ema') and runner.iter < self.model.semi_train_cfg.burn_in
         if pending:
             self.ema.copy()
         return pending

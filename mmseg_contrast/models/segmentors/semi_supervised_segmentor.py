@@ -7,6 +7,7 @@ import inspect
 from typing import Any
 
 import torch
+from mmengine.config import ConfigDict
 from mmseg.models import EncoderDecoder
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
@@ -21,6 +22,7 @@ from ..mixing import Mixed
 from ..utils import NamedEMA, current_iter, supervised_losses
 
 BRANCHES = ('student', 'teacher')
+VIEWS = ('weak', 'strong')
 Samples = list[SegDataSample]
 Stats = dict[str, 'Tensor | float']
 
@@ -70,7 +72,8 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         unsup_loss (dict, optional): Config of the loss on pseudo-labels; none has no such term.
         semi_train_cfg (dict, optional): ``burn_in`` (int, default 0): iterations on labels alone;
             ``hard_labels`` (bool, default False): the unsupervised loss sees the teacher's argmax
-            instead of its probabilities.
+            instead of its probabilities; ``teacher_view`` and ``student_view`` (``'weak'`` and
+            ``'strong'``): the branch that each of them sees.
         semi_test_cfg (dict, optional): ``predict_on``: ``'student'`` (default) or ``'teacher'``.
         kwargs: Arguments of MMSeg's ``EncoderDecoder``.
 
@@ -98,8 +101,8 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         self.selector = None if selector is None else _build_selector(selector, num_classes)
         self.mixing = None if mixing is None else MODELS.build(mixing)
         self.unsup_loss = None if unsup_loss is None else MODELS.build(unsup_loss)
-        self.burn_in, self.hard_labels = _read_train_cfg(**(semi_train_cfg or {}))
-        self.semi_test_cfg = {'predict_on': _read_test_cfg(**(semi_test_cfg or {}))}
+        self.semi_train_cfg = _read_train_cfg(**(semi_train_cfg or {}))
+        self.semi_test_cfg = _read_test_cfg(**(semi_test_cfg or {}))
         self._check_heads()
 
         self.register_buffer('ema_steps', torch.zeros((), dtype=torch.long))
@@ -180,16 +183,18 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         images = [inputs['sup']] if labeled_samples else []
         step = SemiStep(Features(()), labeled)
         stats: Stats = {}
-        if 'strong' in inputs and current_iter() >= self.burn_in:
+        teacher_view = self.semi_train_cfg.teacher_view
+        student_view = self.semi_train_cfg.student_view
+        if student_view in inputs and current_iter() >= self.semi_train_cfg.burn_in:
             step.teacher, step.teacher_labeled, step.pseudo, stats = self.get_pseudo_labels(
-                inputs, data_samples['weak']
+                inputs, data_samples[teacher_view]
             )
-            mixed = self._mix(torch.cat([*images, inputs['strong']]), step)
+            mixed = self._mix(torch.cat([*images, inputs[student_view]]), step)
             images, step.align = [mixed.images], mixed.align
             step.labeled, step.pseudo = mixed.labeled, mixed.pseudo
         elif not images:
             # Unlabelled images during the burn-in: nothing to learn from, but a graph to step through.
-            images, labeled_samples = [inputs['strong']], []
+            images, labeled_samples = [inputs[student_view]], []
 
         batch = images[0]
         step.student, logits = self._forward_branch(self, batch)
@@ -239,7 +244,9 @@ class SemiSupervisedSegmentor(EncoderDecoder):
             tuple: Teacher's features of the weak images, and of the labelled ones where a head asks
             for them; the selected targets; statistics to log.
         """
-        features, logits = self._forward_branch(self.teacher, inputs['weak'])
+        features, logits = self._forward_branch(
+            self.teacher, inputs[self.semi_train_cfg.teacher_view]
+        )
         features_labeled = None
         if 'sup' in inputs and any(h.needs_teacher_on_labeled for _, h in self.contrast_heads()):
             features_labeled, _ = self._forward_branch(self.teacher, inputs['sup'])
@@ -252,7 +259,9 @@ class SemiSupervisedSegmentor(EncoderDecoder):
             weight, stats = self.selector(probs, valid)
         predicted = probs.argmax(1)
         labels = predicted.masked_fill(~valid, ignore)
-        targets = PixelTargets(labels, weight, None if self.hard_labels else probs, ignore)
+        targets = PixelTargets(
+            labels, weight, None if self.semi_train_cfg.hard_labels else probs, ignore
+        )
         stats = {**stats, **_coverage(predicted, weight, valid, self.num_classes)}
         return features, features_labeled, targets, add_prefix(stats, 'unsup')
 
@@ -305,12 +314,12 @@ class SemiSupervisedSegmentor(EncoderDecoder):
 
     def predict(self, inputs: Tensor, data_samples: Any = None) -> Samples:
         """Predict with the branch that ``semi_test_cfg.predict_on`` names, as MMSeg does."""
-        if self.semi_test_cfg['predict_on'] == 'teacher':
+        if self.semi_test_cfg.predict_on == 'teacher':
             return self.teacher.predict(inputs, data_samples)
         return super().predict(inputs, data_samples)
 
     def _forward(self, inputs: Tensor, data_samples: Any = None) -> Tensor:
-        branch = self.teacher if self.semi_test_cfg['predict_on'] == 'teacher' else self
+        branch = self.teacher if self.semi_test_cfg.predict_on == 'teacher' else self
         return branch.decode_head.forward(branch.extract_feat(inputs))
 
 
@@ -346,25 +355,38 @@ def _build_selector(cfg: dict, num_classes: int) -> nn.Module:
 
 
 def _read_train_cfg(
-    burn_in: int = 0, hard_labels: bool = False, **unknown: Any
-) -> tuple[int, bool]:
+    burn_in: int = 0,
+    hard_labels: bool = False,
+    teacher_view: str = 'weak',
+    student_view: str = 'strong',
+    **unknown: Any,
+) -> ConfigDict:
     if unknown:
         raise ValueError(
-            f"semi_train_cfg.{next(iter(unknown))} is unknown: use 'burn_in' and 'hard_labels'."
+            f"semi_train_cfg.{next(iter(unknown))} is unknown: use 'burn_in', 'hard_labels', "
+            "'teacher_view' and 'student_view'."
         )
     if burn_in < 0:
         raise ValueError(f'semi_train_cfg.burn_in={burn_in} counts iterations: give a number >= 0.')
-    return burn_in, hard_labels
+    for key, view in (('teacher_view', teacher_view), ('student_view', student_view)):
+        if view not in VIEWS:
+            raise ValueError(f"semi_train_cfg.{key}='{view}' is unknown: use one of {VIEWS}.")
+    return ConfigDict(
+        burn_in=burn_in,
+        hard_labels=hard_labels,
+        teacher_view=teacher_view,
+        student_view=student_view,
+    )
 
 
-def _read_test_cfg(predict_on: str = 'student', **unknown: Any) -> str:
+def _read_test_cfg(predict_on: str = 'student', **unknown: Any) -> ConfigDict:
     if unknown:
         raise ValueError(f"semi_test_cfg.{next(iter(unknown))} is unknown: use 'predict_on'.")
     if predict_on not in BRANCHES:
         raise ValueError(
             f"semi_test_cfg.predict_on='{predict_on}' is unknown: use one of {BRANCHES}."
         )
-    return predict_on
+    return ConfigDict(predict_on=predict_on)
 
 
 def _coverage(labels: Tensor, weight: Tensor, valid: Tensor, num_classes: int) -> Stats:

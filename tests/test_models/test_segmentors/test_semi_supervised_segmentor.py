@@ -116,6 +116,29 @@ def test_losses_equal_a_step_by_hand():
             torch.testing.assert_close(param.grad, other.grad, rtol=1e-3, atol=1e-5, msg=name)
 
 
+@pytest.mark.parametrize('teacher_view', ['weak', 'strong'])
+@pytest.mark.parametrize('student_view', ['weak', 'strong'])
+def test_each_branch_sees_the_view_it_is_given(teacher_view, student_view):
+    cfg = semi_cfg(
+        selector=None, mixing=None, unsup_loss={'type': 'ConsistencyLoss'}, auxiliary_head=None
+    )
+    cfg['semi_train_cfg'] = {'teacher_view': teacher_view, 'student_view': student_view}
+    model = build(cfg)
+    separate_teacher(model)
+    images, samples = prepared(model, random_batch(2, 1))
+    reference = copy.deepcopy(model)
+    losses = model.loss(images, samples)
+
+    joined = torch.cat([images['sup'], images[student_view]])
+    logits = upsampled(reference, reference.decode_head, joined)[2:]
+    with torch.no_grad():
+        teacher = reference.teacher
+        probs = upsampled(teacher, teacher.decode_head, images[teacher_view]).softmax(1)
+    valid = labels_of(samples[teacher_view]) != 255
+    expected = -(probs * logits.log_softmax(1)).sum(1)[valid].mean()
+    torch.testing.assert_close(losses['unsup.loss_consistency'], expected, rtol=2e-4, atol=1e-6)
+
+
 def test_selected_pixels_alone_count():
     cfg = semi_cfg(
         selector={'type': 'ThresholdMask', 'threshold': 0.4},
@@ -144,7 +167,7 @@ def test_selected_pixels_alone_count():
         assert stats['unsup.share_per_class'][c] == pytest.approx(share)
         assert stats['unsup.coverage_per_class'][c] == pytest.approx(coverage)
 
-    model.hard_labels = True
+    model.semi_train_cfg.hard_labels = True
     hard = F.cross_entropy(logits[1:], predicted, reduction='none')[kept].mean()
     losses = model.loss(images, samples)
     torch.testing.assert_close(losses['unsup.loss_consistency'], hard, rtol=1e-4, atol=1e-6)
@@ -448,6 +471,7 @@ def test_predict_on_chooses_the_branch(mode):
     [
         ({'semi_train_cfg': {'burn_in': -3}}, 'burn_in=-3'),
         ({'semi_train_cfg': {'burnin': 3}}, 'semi_train_cfg.burnin'),
+        ({'semi_train_cfg': {'student_view': 'mild'}}, "student_view='mild'"),
         ({'semi_test_cfg': {'predict_on': 'ema'}}, "predict_on='ema'"),
         ({'semi_test_cfg': {'predict': 'teacher'}}, 'semi_test_cfg.predict'),
         ({'selector': {'type': 'NoSelector'}}, "selector.type='NoSelector'"),
