@@ -274,7 +274,7 @@ def test_compiled_step_is_the_same():
 
 def test_it_learns():
     set_iter(0)
-    model = build(cfg())
+    model = build(cfg(projector={'out_channels': 32}))
     inputs, samples = batch(model, ignored=0)
     # two colours, two classes
     labels = (torch.rand(3, 8, 8) < 0.5).long().repeat_interleave(4, 1).repeat_interleave(4, 2)
@@ -290,4 +290,4 @@ def test_it_learns():
         loss.backward()
         optimizer.step()
         history.append(float(loss.detach()))
-    assert history[-1] < history[0] - 0.3
+    assert history[-1] < history[0] - 0.3, history
