@@ -270,3 +270,35 @@ def test_a_fine_tuning_without_its_pretraining_says_so(user):
     with pytest.raises(SystemExit) as end:
         user.ours('train.py', 'finetune_mosaic.py')
     assert 'there is no checkpoint work_dirs/pretrain_mosaic/iter_1000.pth' in str(end.value)
+
+
+def plot(user, out, *arguments):
+    tool = TOOLS / 'analysis_tools' / 'plot_embedding.py'
+    user.run(tool, '--out', out, '--images=3', '--pixels=9', '--method=pca', *arguments)
+
+
+def test_features_of_pretrained_and_fine_tuned_side_by_side(user, finished, capsys):
+    runs = []
+    for stage in TRAINED[:2]:
+        folder = finished[2] / stage
+        config = folder / f'{stage}_mosaic.py'
+        runs += ['--run', stage, config, folder / f'iter_{ITERS}.pth']
+    plot(user, 'features.png', *runs)
+    assert (user.root / 'features.png').read_bytes().startswith(b'\x89PNG')
+    printed = capsys.readouterr().out
+    assert 'pretrain' in printed and 'silhouette' in printed
+    plot(user, 'projected.png', *runs[:4], '--feature=embedding')
+    for out, more, said in (
+        ('features.png', [], 'exists: give another name, or add --force'),
+        ('no.png', ['--feature=embedding'], 'has no contrast head'),
+    ):
+        with pytest.raises(SystemExit) as end:
+            plot(user, out, *runs, *more)
+        assert said in str(end.value)
+
+
+def test_features_of_a_semi_supervised_run(trained, capsys):
+    run = ['--run', 'C3', trained.config, trained.work_dirs / 'full' / 'iter_8.pth']
+    for feature in ('classifier', 'embedding'):
+        plot(trained, f'{feature}.png', *run, f'--feature={feature}')
+        assert (trained.root / f'{feature}.png').is_file()
