@@ -143,8 +143,8 @@ def c3semiseg(size: str, device: str) -> Iterator[Case]:
         same = label[:, None] == label
         negative = logits.masked_fill(same, -torch.inf).logsumexp(1, keepdim=True)
         term = F.softplus(negative - logits)
-        same.fill_diagonal_(False)
-        return ((term * same).sum(1) / same.sum(1)).mean()
+        positive = same & ~torch.eye(len(label), dtype=torch.bool, device=device)
+        return ((term * positive).sum(1) / positive.sum(1)).mean()
 
     yield Case(
         f'c3semiseg {images} x {classes} x {samples}',
@@ -300,7 +300,8 @@ def main(argv: list[str] | None = None) -> None:
         table.add_column(column, justify='left' if column in HEADER[:2] else 'right')
     for row in rows:
         table.add_row(*row.values())
-    Console().print(table)
+    # wide enough for all columns, also where the output is no terminal
+    Console(width=max(110, Console().width)).print(table)
     if args.out:
         text = io.StringIO()
         writer = csv.DictWriter(text, [*HEADER, 'conditions'], lineterminator='\n')

@@ -214,7 +214,8 @@ def main(argv: list[str] | None = None) -> None:
         bank = int(panels[title].bank.sum())
         pixels = len(panels[title].labels) - bank
         table.add_row(title, str(pixels), str(bank), *(f'{v:.3f}' for v in measured.values()))
-    Console().print(table)
+    # wide enough for all columns, also where the output is no terminal
+    Console(width=max(110, Console().width)).print(table)
 
 
 if __name__ == '__main__':
