@@ -223,7 +223,9 @@ def check_state_dict(loaded: Mapping[str, Tensor], own: Mapping[str, Tensor]) ->
         )
         missing, surplus = sorted(ours - theirs), sorted(theirs - ours)
         # A classifier at the end of a pretrained backbone is a surplus that does no harm.
-        if theirs and (missing or len(surplus) > 0.1 * len(theirs)):
+        # Weights of a backbone alone are welcome, a pretraining has all parts.
+        whole = theirs or _is_pretraining(loaded)
+        if whole and (missing or len(surplus) > 0.1 * len(theirs)):
             key = (missing or surplus)[0]
             side = 'it lacks' if missing else 'the model lacks'
             what = f'it is of another model: {side} {key}'
