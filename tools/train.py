@@ -7,7 +7,7 @@ import pickle
 from mmengine.device import get_device
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 
 from mmseg_contrast.engine.hooks.check_setup_hook import SetupError
 from mmseg_contrast.utils.cli import (
@@ -48,7 +48,9 @@ def build_runner(args: argparse.Namespace) -> Runner:
     """Build everything that training needs, so that what is wrong shows before it starts."""
     cfg = load_config(args)
     if args.resume == 'auto':
-        cfg.resume = True
+        # The runner would resume from `load_from` instead, which a fine-tuning only starts from.
+        cfg.resume = bool(find_latest_checkpoint(cfg.work_dir))
+        cfg.load_from = None if cfg.resume else cfg.get('load_from')
     elif args.resume:
         if not os.path.isfile(args.resume):
             raise FileNotFoundError(f'there is no checkpoint {args.resume} to resume from')
@@ -60,6 +62,11 @@ def build_runner(args: argparse.Namespace) -> Runner:
             raise ValueError(f'--amp cannot replace the optim_wrapper {cfg.optim_wrapper.type}')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    start = cfg.get('load_from')
+    if start and '://' not in start and not os.path.isfile(start):
+        raise FileNotFoundError(
+            f'there is no checkpoint {start} to start from: train it first, or correct load_from'
+        )
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     # Properties of the runner that build the loops with their data sets.

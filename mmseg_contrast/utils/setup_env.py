@@ -13,6 +13,7 @@ MODULES = (
     'mmseg.visualization',
     'mmseg_contrast.datasets',
     'mmseg_contrast.engine',
+    'mmseg_contrast.evaluation',
     'mmseg_contrast.models',
 )
 

@@ -29,6 +29,7 @@ MAX_FILES = 32
 CROP_DRAWS = 16
 # Weights of these parts must be there in full; heads of a method may be new or left out.
 CORE = ('backbone', 'neck', 'decode_head')
+CLASSIFIER = 'decode_head.conv_seg.'
 
 
 class SetupError(ValueError):
@@ -180,7 +181,8 @@ def check_state_dict(loaded: Mapping[str, Tensor], own: Mapping[str, Tensor]) ->
     """Compare the weights of a checkpoint with those of the model.
 
     A checkpoint of the backbone alone is welcome; so is one without teacher or contrast heads, or
-    with some that the model does not have.
+    with some that the model does not have. A contrastive pretraining has no classifier: as a
+    checkpoint it leaves the model's own new, as a model it leaves that of the checkpoint out.
 
     Args:
         loaded (Mapping[str, Tensor]): Weights of the checkpoint.
@@ -206,20 +208,36 @@ def check_state_dict(loaded: Mapping[str, Tensor], own: Mapping[str, Tensor]) ->
     if not loaded.keys() & own.keys():
         what = 'none of its weights has a name that the model knows'
         return [Problem('checkpoint', what, f'{remedy}, {backbone}')]
+    pretraining = any(_is_pretraining(keys) for keys in (loaded, own))
     for part in CORE:
         theirs, ours = (
             # Old checkpoints do not count batches.
-            {key for key in keys if key.startswith(f'{part}.') and not key.endswith('_tracked')}
+            {
+                key
+                for key in keys
+                if key.startswith(f'{part}.')
+                and not key.endswith('_tracked')
+                and not (pretraining and key.startswith(CLASSIFIER))
+            }
             for keys in (loaded, own)
         )
         missing, surplus = sorted(ours - theirs), sorted(theirs - ours)
         # A classifier at the end of a pretrained backbone is a surplus that does no harm.
-        if theirs and (missing or len(surplus) > 0.1 * len(theirs)):
+        # Weights of a backbone alone are welcome, a pretraining has all parts.
+        whole = theirs or _is_pretraining(loaded)
+        if whole and (missing or len(surplus) > 0.1 * len(theirs)):
             key = (missing or surplus)[0]
             side = 'it lacks' if missing else 'the model lacks'
             what = f'it is of another model: {side} {key}'
             return [Problem('checkpoint', what, f'{remedy}, {backbone}')]
     return []
+
+
+def _is_pretraining(weights: Mapping[str, Tensor]) -> bool:
+    """Tell a `ContrastivePretrainer` by its projection head and the classifier it lacks."""
+    return any(key.startswith('projector.') for key in weights) and not any(
+        key.startswith(CLASSIFIER) for key in weights
+    )
 
 
 def check_same_config(old: Any, new: Any, place: str = 'model') -> list[Problem]:

@@ -24,16 +24,25 @@ class ConvProjector(nn.Module):
         in_channels (int): Channels of the feature.
         out_channels (int): Channels of the hidden layers and of the embedding.
         num_layers (int): Number of convolutions.
+        init_std (float, optional): Standard deviation of the initial weights, as published there;
+            None keeps PyTorch's initialisation.
     """
 
-    def __init__(self, in_channels: int, out_channels: int = 256, num_layers: int = 2) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int = 256,
+        num_layers: int = 2,
+        init_std: float | None = 0.01,
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for i in range(num_layers):
             layers += [nn.ReLU(inplace=True)] if i else []
             conv = nn.Conv2d(out_channels if i else in_channels, out_channels, 1)
-            # As published. Not by `init_cfg`: MMEngine does not reach heads in MMSeg's ModuleList.
-            nn.init.normal_(conv.weight, std=0.01)
+            # Not by `init_cfg`: MMEngine does not reach heads in MMSeg's ModuleList.
+            if init_std is not None:
+                nn.init.normal_(conv.weight, std=init_std)
             layers.append(conv)
         self.layers = nn.Sequential(*layers)
 

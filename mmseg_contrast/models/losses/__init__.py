@@ -2,5 +2,13 @@
 
 from .contrast import grouped_contrast
 from .pixel_loss import ConsistencyLoss, PixelCrossEntropyLoss, pixel_cross_entropy
+from .supervised_contrast import SupervisedContrastLoss, supervised_contrast
 
-__all__ = ['ConsistencyLoss', 'PixelCrossEntropyLoss', 'grouped_contrast', 'pixel_cross_entropy']
+__all__ = [
+    'ConsistencyLoss',
+    'PixelCrossEntropyLoss',
+    'SupervisedContrastLoss',
+    'grouped_contrast',
+    'pixel_cross_entropy',
+    'supervised_contrast',
+]

@@ -1,5 +1,7 @@
 """Segmentors."""
 
+from .contrastive_pretrainer import ContrastivePretrainer
+from .score_tta_model import ScoreTTAModel
 from .semi_supervised_segmentor import SemiSupervisedSegmentor
 
-__all__ = ['SemiSupervisedSegmentor']
+__all__ = ['ContrastivePretrainer', 'ScoreTTAModel', 'SemiSupervisedSegmentor']

@@ -317,3 +317,41 @@ def test_in_a_runner(folder):
     with pytest.raises(ValueError, match='1 of 6 masks are missing'):
         runner.train()
     assert runner.iter == 0
+
+
+PRETRAINED = {
+    **only('backbone'),
+    **weights(projector__layers__0__weight=(8, 4, 1, 1), decode_head__convs__weight=(4, 4)),
+}
+FINE_TUNED = {
+    **only('backbone'),
+    **weights(
+        decode_head__convs__weight=(4, 4),
+        decode_head__conv_seg__weight=(11, 4, 1, 1),
+        decode_head__conv_seg__bias=(11,),
+        auxiliary_head__conv_seg__weight=(11, 4, 1, 1),
+    ),
+}
+
+
+def test_a_pretraining_has_no_classifier():
+    assert check_state_dict(PRETRAINED, FINE_TUNED) == []
+    assert check_state_dict(FINE_TUNED, PRETRAINED) == []
+
+
+@pytest.mark.parametrize(
+    ('change', 'what'),
+    [
+        ({'decode_head.convs.weight': None}, 'it lacks decode_head.convs.weight'),
+        ({'decode_head.other': torch.zeros(1)}, 'the model lacks decode_head.other'),
+        ({'projector.layers.0.weight': None}, 'it lacks decode_head.conv_seg.bias'),
+        (
+            {'backbone.conv.weight': torch.zeros(2, 3)},
+            r'backbone.conv.weight has the shape \(2, 3\)',
+        ),
+    ],
+)
+def test_foreign_checkpoints_are_refused_even_with_a_projector(change, what):
+    loaded = {k: v for k, v in {**PRETRAINED, **change}.items() if v is not None}
+    (problem,) = check_state_dict(loaded, FINE_TUNED)
+    assert re.search(what, str(problem))

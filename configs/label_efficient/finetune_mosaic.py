@@ -1,0 +1,30 @@
+# Plain MMSeg on the weights of the pretraining
+_base_ = [
+    '../_base_/models/fpn_r18-narrow.py',
+    '../_base_/datasets/mosaic.py',
+    '../_base_/schedules/schedule_1k_adamw.py',
+    '../_base_/methods/label_efficient.py',
+    '../_base_/default_runtime.py',
+]
+
+load_from = f'work_dirs/pretrain_mosaic/iter_{_base_.max_iters}.pth'
+labeled_dataset = _base_.labeled_dataset
+labeled_dataset.pipeline = [
+    *labeled_dataset.pipeline[:-1],
+    _base_.brightness_and_contrast,
+    dict(type='PackSegInputs'),
+]
+batch_size = _base_.train_dataloader.batch_size
+train_dataloader = dict(
+    batch_size=batch_size,
+    # exact resume of order and augmentation
+    sampler=dict(_delete_=True, type='MultiSourceSampler', batch_size=batch_size, source_ratio=[1]),
+    dataset=dict(_delete_=True, type='MultiSourceDataset', datasets=[labeled_dataset]),
+)
+
+num_classes = 9
+data_preprocessor = dict(size=_base_.crop_size)
+model = dict(
+    data_preprocessor=data_preprocessor,
+    decode_head=dict(num_classes=num_classes),
+)

@@ -1,0 +1,18 @@
+# Labels and the pseudo-labels of chain_stdc1_camvid-1by30-160x160.py
+_base_ = './pretrain_stdc1_camvid-1by30-160x160.py'
+
+unlabeled_list = 'data_lists/camvid/camvid.0@1by30-unlabeled.txt'
+pseudo_labels = 'work_dirs/chain_stdc1_camvid-1by30-160x160/pseudo_labels/masks'
+batch_size = 2 * _base_.batch_size
+labeled_dataset = _base_.labeled_dataset
+pseudo_dataset = dict(
+    labeled_dataset,
+    ann_file=unlabeled_list,
+    data_prefix=dict(img_path=labeled_dataset.data_prefix.img_path, seg_map_path=pseudo_labels),
+    seg_map_suffix='.png',
+)
+train_dataloader = dict(
+    batch_size=batch_size,
+    sampler=dict(batch_size=batch_size, source_ratio=[1, 1]),
+    dataset=dict(datasets=[labeled_dataset, pseudo_dataset]),
+)

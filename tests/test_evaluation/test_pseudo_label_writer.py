@@ -1,0 +1,119 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
+from PIL import Image
+
+from mmseg_contrast.evaluation import PseudoLabelWriter, class_scores, select_labels
+from mmseg_contrast.models.segmentors import ScoreTTAModel
+from mmseg_contrast.utils.pseudo_label import (
+    _without_masks,
+    make_report,
+    read_thresholds,
+)
+from mmseg_contrast.utils.run_folder import claim_folder
+
+IGNORE = 255
+
+
+def test_a_score_must_exceed_its_threshold():
+    scores = torch.tensor([[0.5, 0.7, 0.3, 0.25], [0.5, 0.3, 0.7, 0.75]])[:, None]
+    labels, classes = select_labels(scores, torch.tensor([0.5, 0.7]))
+    assert classes.tolist() == [[0, 0, 1, 1]]
+    assert labels.tolist() == [[IGNORE, 0, IGNORE, 1]]
+
+
+def test_scores_of_one_and_of_many_channels():
+    logits = torch.randn(3, 4, 5)
+    torch.testing.assert_close(class_scores(logits), logits.softmax(0))
+    single = class_scores(logits[:1])
+    torch.testing.assert_close(single[1], logits[0].sigmoid())
+    torch.testing.assert_close(single.sum(0), torch.ones(4, 5))
+
+
+@pytest.mark.parametrize('reduce_zero_label', [False, True])
+def test_masks_carry_the_histogram_of_the_predictions(tmp_path, reduce_zero_label):
+    logits = 3 * torch.randn(3, 6, 7)
+    writer = PseudoLabelWriter({'in/a.jpg': 'city/a'}, tmp_path / 'masks', [0.6, 0.9, 0.2])
+    sample = {
+        'seg_logits': {'data': logits},
+        'img_path': 'in/a.jpg',
+        'reduce_zero_label': reduce_zero_label,
+    }
+    writer.process({}, [sample])
+    with Image.open(tmp_path / 'masks/city/a.png') as image:
+        mask, predicted = np.asarray(image).astype(int), json.loads(image.text['predicted'])
+    best, classes = logits.softmax(0).max(0)
+    expected = classes.clone()
+    for c, threshold in enumerate((0.6, 0.9, 0.2)):
+        expected[(classes == c) & (best <= threshold)] = IGNORE
+    if reduce_zero_label:
+        # as LoadAnnotations reads such masks: 0 is ignored, all others move down
+        mask = np.where(mask == 0, IGNORE, mask - 1)
+    assert mask.tolist() == expected.tolist()
+    assert predicted == classes.flatten().bincount(minlength=3).tolist()
+    metrics = writer.evaluate(1)
+    assert metrics['pseudo_label/images'] == 1
+    kept = (expected != IGNORE).sum().item()
+    assert metrics['pseudo_label/coverage'] == pytest.approx(kept / 42)
+
+    thresholds = dict(zip('abc', (0.6, 0.9, 0.2)))
+    (tmp_path / 'run.json').write_text(json.dumps({'reduce_zero_label': reduce_zero_label}))
+    report = make_report(tmp_path, ['city/a'], thresholds)
+    assert [row['kept'] for row in report['classes'].values()] == [
+        (expected == c).sum().item() for c in range(3)
+    ]
+    assert (report['pixels'], report['coverage']) == (42, pytest.approx(kept / 42, abs=1e-6))
+
+
+def test_thresholds_by_name():
+    assert read_thresholds(['a', 'b'], 0.8, {'b': 0.97}) == [0.8, 0.97]
+    with pytest.raises(ValueError, match="did you mean 'road'"):
+        read_thresholds(['road', 'sky'], 0.8, {'raod': 0.5})
+    with pytest.raises(ValueError, match='the classes are road, sky'):
+        read_thresholds(['road', 'sky'], 0.8, {'x': 0.5})
+    with pytest.raises(ValueError, match=r'threshold 1.0 of sky'):
+        read_thresholds(['road', 'sky'], 0.8, {'sky': 1})
+
+
+def test_masks_are_not_loaded_however_deep():
+    load = {'type': 'LoadAnnotations'}
+    pipeline = [{'type': 'A'}, load, {'type': 'T', 'transforms': [[{'type': 'B'}, load], [load]]}]
+    assert _without_masks(pipeline) == [
+        {'type': 'A'},
+        {'type': 'T', 'transforms': [[{'type': 'B'}]]},
+    ]
+
+
+def test_a_folder_belongs_to_one_run(tmp_path):
+    folder = tmp_path / 'out'
+    claim_folder(folder, {'a': 1, 'b': [2]})
+    claim_folder(folder, {'a': 1, 'b': [2]})
+    with pytest.raises(FileExistsError, match=r'another run \(a was 1 there, and is 3 now\)'):
+        claim_folder(folder, {'a': 3, 'b': [2]})
+    (tmp_path / 'file').touch()
+    with pytest.raises(FileExistsError, match=r'holds files and no run.json'):
+        claim_folder(tmp_path, {})
+
+
+@pytest.mark.parametrize('channels', [1, 3])
+def test_merged_views_keep_the_mean_score(channels):
+    class Inner(torch.nn.Module):
+        out_channels = channels
+        decode_head = type('Head', (), {'threshold': 0.5})
+
+    model = ScoreTTAModel.__new__(ScoreTTAModel)
+    torch.nn.Module.__init__(model)
+    model.module = Inner()
+    logits = torch.randn(2, channels, 4, 5)
+    views = [SegDataSample(seg_logits=PixelData(data=x)) for x in logits]
+    for view in views:
+        view.set_metainfo({'img_path': 'a'})
+    (merged,) = model.merge_preds([views])
+    scores = class_scores(merged.seg_logits.data)
+    expected = torch.stack([class_scores(x) for x in logits]).mean(0)
+    torch.testing.assert_close(scores, expected)
+    assert torch.equal(merged.pred_sem_seg.data.squeeze().long(), expected.argmax(0))

@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mmseg_contrast.visualization.embedding import (
+    PixelFeatures,
+    align_labels,
+    draw_balanced,
+    draw_embeddings,
+    find_bank,
+    project,
+    separation,
+)
+
+
+def clusters(number=20, spread=0.05, dim=6, seed=0):
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(3), number)
+    vectors = np.eye(dim)[labels] + spread * rng.normal(size=(3 * number, dim))
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True), labels
+
+
+def test_labels_are_those_under_the_centres_and_padding_has_none():
+    # an image of 6 x 8 seen at twice its size and padded to 16 x 16; a grid of 4 x 4 has cells of 4
+    labels = torch.arange(48).view(6, 8)
+    found = align_labels(labels, (4, 4), (12, 16), (16, 16))
+    expected = torch.tensor([[9, 11, 13, 15], [25, 27, 29, 31], [41, 43, 45, 47], [255] * 4])
+    assert torch.equal(found, expected)
+    assert torch.equal(align_labels(labels, (6, 8), (6, 8), (6, 8)), labels)
+
+
+def test_draw_is_balanced_and_ignores_255():
+    labels = np.array([0] * 50 + [1] * 3 + [255] * 20)
+    drawn = draw_balanced(labels, 10, np.random.default_rng(0))
+    assert np.bincount(labels[drawn]).tolist() == [10, 3]
+    assert len(set(drawn.tolist())) == 13
+    assert draw_balanced(np.full(4, 255), 10, np.random.default_rng(0)).size == 0
+
+
+def test_separation_by_hand():
+    vectors = np.array([[1.0, 0], [0, 1], [-1, 0], [-1, 0]])
+    labels = np.array([0, 0, 4, 4])
+    measured = separation(vectors, labels)
+    # means (1/2, 1/2) and (-1, 0)
+    assert measured['intra'] == pytest.approx((0.5 + 1) / 2)
+    assert measured['inter'] == pytest.approx(-0.5)
+    tight, loose = (separation(*clusters(spread=s))['silhouette'] for s in (0.01, 0.5))
+    assert 0.95 < tight <= 1 and loose < tight - 0.3
+    assert np.isnan(separation(vectors[:2], labels[:2])['silhouette'])
+
+
+@pytest.mark.parametrize('method', ['pca', 'tsne'])
+def test_projections_keep_clusters_apart(method):
+    vectors, labels = clusters()
+    places = project(vectors, method, 0)
+    assert places.shape == (60, 2)
+    means = np.stack([places[labels == c].mean(0) for c in range(3)])
+    within = max(places[labels == c].std(0).max() for c in range(3))
+    gaps = [np.linalg.norm(means[a] - means[b]) for a, b in ((0, 1), (0, 2), (1, 2))]
+    assert min(gaps) > 2 * within
+    assert np.array_equal(places, project(vectors, method, 0))
+
+
+def test_projection_refuses_what_it_cannot_draw():
+    with pytest.raises(ValueError, match='2 pixels cannot be drawn'):
+        project(np.eye(2), 'pca', 0)
+    with pytest.raises(ValueError, match="method 'lda' is unknown"):
+        project(np.eye(5), 'lda', 0)
+
+
+class Bank(nn.Module):
+    def __init__(self, classes=3, size=4, dim=6):
+        super().__init__()
+        self.register_buffer('rows', torch.randn(classes, size, dim))
+        self.register_buffer('count', torch.tensor([4, 0, 2]))
+
+
+def test_bank_is_found_by_its_buffers():
+    model = nn.ModuleDict({'head': nn.ModuleDict({'bank': Bank()}), 'conv': nn.Conv2d(3, 6, 1)})
+    vectors, labels = find_bank(model, 6, 3)
+    assert labels.tolist() == [0] * 4 + [2] * 2
+    rows = model['head']['bank'].rows
+    expected = nn.functional.normalize(torch.cat([rows[0], rows[2, :2]]), dim=1)
+    np.testing.assert_allclose(vectors, expected.numpy(), rtol=1e-6)
+    assert find_bank(model, 5, 3) is None, 'an embedding of another size is not what is drawn'
+    assert find_bank(model, 6, 4) is None
+    assert find_bank(nn.ModuleDict({'teacher': Bank()}), 6, 3) is None
+
+
+@pytest.mark.parametrize('with_bank', [True, False])
+def test_picture(with_bank):
+    vectors, labels = clusters()
+    bank = np.arange(60) % 4 == 0 if with_bank else np.zeros(60, bool)
+    panels = {
+        'one': PixelFeatures(vectors, labels, bank),
+        'two': PixelFeatures(*clusters(spread=1.0, seed=1), np.zeros(60, bool)),
+    }
+    palette = [[255, 0, 0], [0, 255, 0], [0, 0, 255]]
+    picture, measures = draw_embeddings(panels, 'pca', 'abc', palette)
+    assert picture.startswith(b'\x89PNG')
+    assert list(measures) == ['one', 'two']
+    assert measures['one'] == separation(vectors[~bank], labels[~bank])
+    assert measures['one']['silhouette'] > measures['two']['silhouette']

@@ -1,0 +1,316 @@
+"""Measure each contrastive loss against its dense form: time and peak memory, forward and backward.
+
+The forms of a case are interleaved; times are medians after a warm-up, with an allocator that keeps its
+blocks (as on a GPU). The peak is that of the allocator, gradients included and inputs not.
+"""
+
+import argparse
+import csv
+import ctypes
+import gc
+import importlib.util
+import io
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from mmengine.device import get_device
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from torch import Tensor
+
+from mmseg_contrast.datasets.files import write_file
+from mmseg_contrast.models.losses import grouped_contrast, supervised_contrast
+from mmseg_contrast.utils.cli import one_sentence
+
+EXAMPLE = """\
+examples:
+  OMP_NUM_THREADS=1 python tools/analysis_tools/benchmark_losses.py --out losses.csv
+  python tools/analysis_tools/benchmark_losses.py --cases within_image --sizes large --repeats 3
+"""
+SIZES = ('tiny', 'standard', 'large')
+HEADER = ('case', 'form', 'ms', 'MiB', 'time ratio', 'memory ratio', 'difference')
+TEMPERATURE = 0.07
+
+
+@dataclass
+class Form:
+    """One way to compute a loss.
+
+    Attributes:
+        name (str): Its name in the table.
+        loss (Callable[[], Tensor]): Computes it.
+        needs (int): Bytes that it is known to need, to leave out what does not fit.
+    """
+
+    name: str
+    loss: Callable[[], Tensor]
+    needs: int = 0
+
+
+@dataclass
+class Case:
+    """A loss at one size: the first form is ours, the second the one of the ratios.
+
+    Attributes:
+        name (str): Its name in the table.
+        leaves (list[Tensor]): Inputs that receive gradients.
+        forms (list[Form]): Ways to compute the same loss.
+    """
+
+    name: str
+    leaves: list[Tensor]
+    forms: list[Form]
+
+
+def unit(*shape: int, device: str) -> Tensor:
+    """Draw unit vectors that receive gradients."""
+    return F.normalize(torch.randn(*shape, device=device), dim=-1).requires_grad_()
+
+
+# ------------------------------------------------------------------ cases; a new one is a function here
+
+
+def within_image(size: str, device: str) -> Iterator[Case]:
+    """Supervised contrast of all pixels of an image (Zhao et al., Eq. 1), at 65 x 65 and above."""
+    shapes = {'tiny': [(2, 6)], 'standard': [(2, 65), (1, 129)], 'large': [(1, 193)]}[size]
+    for images, side in shapes:
+        length, classes = side * side, 19
+        x = unit(images, length, 256, device=device)
+        blocks = torch.randint(0, classes, (images, 1, 8, 8), device=device).float()
+        labels = F.interpolate(blocks, (side, side)).long().flatten(1)
+        arguments = (labels, None, TEMPERATURE, classes)
+
+        def ours(x=x, arguments=arguments, keep=False) -> Tensor:
+            return supervised_contrast(x, None, *arguments, keep_tiles=keep)[0].mean()
+
+        def two_views(x=x, labels=labels, classes=classes) -> Tensor:
+            return supervised_contrast(x, x, labels, labels, TEMPERATURE, classes)[0].mean()
+
+        def dense(x=x, labels=labels) -> Tensor:
+            losses = []
+            for f, y in zip(x, labels):
+                logits = f @ f.T / TEMPERATURE
+                positive = (y[:, None] == y).float()
+                log_prob = logits - logits.logsumexp(1, keepdim=True)
+                losses.append(-((positive * log_prob).sum(1) / positive.sum(1)).mean())
+            return torch.stack(losses).mean()
+
+        pairs = 4 * length**2
+        forms = [
+            Form('streamed', ours),
+            Form('dense', dense, 7 * pairs),
+            Form('streamed, tiles kept', lambda ours=ours: ours(keep=True), pairs // 2),
+            Form('streamed, two views', two_views),
+        ]
+        if importlib.util.find_spec('pytorch_metric_learning'):
+            from pytorch_metric_learning.losses import SupConLoss
+
+            peer = SupConLoss(temperature=TEMPERATURE)
+            # It leaves an anchor's own position out, so that its value differs.
+            forms.append(
+                Form(
+                    'pytorch-metric-learning',
+                    lambda x=x, labels=labels, peer=peer: torch.stack(
+                        [*map(peer, x, labels)]
+                    ).mean(),
+                    11 * pairs,
+                )
+            )
+        yield Case(f'within_image {images} x {side}x{side}', [x], forms)
+
+
+def c3semiseg(size: str, device: str) -> Iterator[Case]:
+    """Contrast of C3-SemiSeg (Eq. 5): 8 images, 19 classes, 20 sampled pixels of each."""
+    images, classes, samples = (2, 3, 4) if size == 'tiny' else (8, 19, 20)
+    x = unit(classes, images * samples, 256, device=device)
+    keys = unit(classes, images * samples, 256, device=device).detach()
+    mask = torch.ones(x.shape[:2], dtype=torch.bool, device=device)
+
+    def ours() -> Tensor:
+        total, count, *_ = grouped_contrast(x, keys, mask, mask, TEMPERATURE)
+        return total / count
+
+    def dense() -> Tensor:
+        label = torch.arange(classes, device=device).repeat_interleave(x.shape[1])
+        logits = x.flatten(0, 1) @ keys.flatten(0, 1).T / TEMPERATURE
+        same = label[:, None] == label
+        negative = logits.masked_fill(same, -torch.inf).logsumexp(1, keepdim=True)
+        term = F.softplus(negative - logits)
+        positive = same & ~torch.eye(len(label), dtype=torch.bool, device=device)
+        return ((term * positive).sum(1) / positive.sum(1)).mean()
+
+    yield Case(
+        f'c3semiseg {images} x {classes} x {samples}',
+        [x],
+        [Form('streamed', ours), Form('dense', dense)],
+    )
+
+
+CASES: dict[str, Callable[[str, str], Iterator[Case]]] = {
+    'within_image': within_image,
+    'c3semiseg': c3semiseg,
+}
+
+# ------------------------------------------------------------------ measuring
+
+
+def keep_blocks() -> bool:
+    """Let glibc keep freed blocks, as allocators of GPUs do; return whether it does."""
+    mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
+    if mallopt is None:
+        return False
+    trim_threshold, mmap_max = -1, -4
+    return bool(mallopt(mmap_max, 0) and mallopt(trim_threshold, 2**31 - 1))
+
+
+def run(form: Form, leaves: list[Tensor]) -> float:
+    """Compute value and gradients once."""
+    for leaf in leaves:
+        leaf.grad = None
+    loss = form.loss()
+    loss.backward()
+    return loss.detach()
+
+
+def synchronize(device: str) -> None:
+    """Wait for a GPU."""
+    if device == 'cuda':
+        torch.cuda.synchronize()
+
+
+def seconds(form: Form, leaves: list[Tensor], device: str) -> float:
+    """Time one computation."""
+    synchronize(device)
+    start = time.perf_counter()
+    run(form, leaves)
+    synchronize(device)
+    return time.perf_counter() - start
+
+
+def peak_bytes(form: Form, leaves: list[Tensor], device: str) -> int:
+    """Return the most that was allocated at a time, beyond what there was before."""
+    for leaf in leaves:
+        leaf.grad = None
+    gc.collect()
+    if device == 'cuda':
+        synchronize(device)
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        run(form, leaves)
+        return torch.cuda.max_memory_allocated() - before
+    activity = [torch.profiler.ProfilerActivity.CPU]
+    with torch.profiler.profile(activities=activity, profile_memory=True) as profiler:
+        run(form, leaves)
+    events = [e for e in profiler.profiler.kineto_results.events() if e.name() == '[memory]']
+    now = peak = 0
+    for event in sorted(events, key=lambda e: e.start_ns()):
+        now += event.nbytes()
+        peak = max(peak, now)
+    return peak
+
+
+def free_bytes(device: str) -> int:
+    """Return the memory that a form may need."""
+    if device == 'cuda':
+        return torch.cuda.mem_get_info()[0]
+    return os.sysconf('SC_AVPHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
+
+
+def measure(case: Case, device: str, repeats: int) -> list[dict[str, str]]:
+    """Measure all forms of a case, in turns.
+
+    Args:
+        case (Case): The case.
+        device (str): Kind of device.
+        repeats (int): Timed computations of each form.
+
+    Returns:
+        list[dict[str, str]]: A row of the table for each form.
+    """
+    fits = {form.name: form.needs < free_bytes(device) for form in case.forms}
+    forms = [form for form in case.forms if fits[form.name]]
+    values = {form.name: float(run(form, case.leaves)) for form in forms}  # also the warm-up
+    times: dict[str, list[float]] = {form.name: [] for form in forms}
+    for _ in range(repeats):
+        for form in forms:
+            times[form.name].append(seconds(form, case.leaves, device))
+    milli = {name: 1e3 * statistics.median(all_of) for name, all_of in times.items()}
+    mega = {form.name: peak_bytes(form, case.leaves, device) / 2**20 for form in forms}
+    base = case.forms[1].name
+    rows = []
+    for form in case.forms:
+        name = form.name
+        row = dict.fromkeys(HEADER, '-') | {'case': case.name, 'form': name}
+        if fits[name]:
+            row |= {'ms': f'{milli[name]:.2f}', 'MiB': f'{mega[name]:.2f}'}
+            if fits[base]:
+                row['time ratio'] = f'{milli[base] / milli[name]:.2f}'
+                row['memory ratio'] = f'{mega[base] / max(mega[name], 1e-9):.2f}'
+                row['difference'] = f'{abs(values[name] / values[base] - 1):.1e}'
+        rows.append(row)
+    return rows
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--cases', nargs='+', choices=CASES, default=list(CASES), help='losses')
+    parser.add_argument(
+        '--sizes', choices=SIZES, default='standard', help='tiny is for tests (default: standard)'
+    )
+    parser.add_argument(
+        '--device', default=get_device(), help='cpu or cuda (default: what is there)'
+    )
+    parser.add_argument(
+        '--repeats', type=int, default=5, help='timed runs of each form (default: 5)'
+    )
+    parser.add_argument('--out', type=Path, help='CSV file to write')
+    args = parser.parse_args(argv)
+    if args.repeats < 1:
+        parser.error(f'--repeats {args.repeats} measures nothing: give 1 or more')
+    return args
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Measure, print the table, write the CSV."""
+    args = parse_args(argv)
+    warm = args.device != 'cpu' or keep_blocks()
+    name = torch.cuda.get_device_name() if args.device == 'cuda' else 'CPU'
+    conditions = (
+        f'{name}, torch {torch.__version__}, {torch.get_num_threads()} thread(s), OMP_NUM_THREADS='
+        f'{os.environ.get("OMP_NUM_THREADS", "not set")}, {"warm" if warm else "cold"} allocator, '
+        f'median of {args.repeats}'
+    )
+    torch.manual_seed(0)
+    rows = []
+    for key in track(args.cases, description='measuring', transient=True):
+        for case in CASES[key](args.sizes, args.device):
+            rows += measure(case, args.device, args.repeats)
+    table = Table(title=conditions, caption='ratios: dense to this form; higher is better')
+    for column in HEADER:
+        table.add_column(column, justify='left' if column in HEADER[:2] else 'right')
+    for row in rows:
+        table.add_row(*row.values())
+    # wide enough for all columns, also where the output is no terminal
+    Console(width=max(110, Console().width)).print(table)
+    if args.out:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, [*HEADER, 'conditions'], lineterminator='\n')
+        writer.writeheader()
+        writer.writerows({**row, 'conditions': conditions} for row in rows)
+        write_file(args.out, text.getvalue())
+        print(f'written to {args.out}')
+
+
+if __name__ == '__main__':
+    with one_sentence(OSError, RuntimeError, ValueError):
+        main()

@@ -1,0 +1,87 @@
+"""Pretrain, fine-tune, pseudo-label, and pretrain and fine-tune again on both sets, in one command.
+
+CONFIG names the config of each stage (configs/label_efficient/chain_*.py). A finished stage is not
+run again and an interrupted one goes on, so the same command can be given again at any time; it ends
+with the same files.
+"""
+
+import argparse
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from mmengine.config import DictAction
+from mmengine.registry import init_default_scope
+from rich.console import Console
+from rich.table import Table
+
+from mmseg_contrast.utils.chain import RunTool, read_chain, run_chain
+from mmseg_contrast.utils.cli import one_sentence
+
+EXAMPLE = """\
+examples:
+  python tools/train_label_efficient.py configs/label_efficient/chain_mosaic.py
+  python tools/train_label_efficient.py CONFIG --gpus 4 --cfg-options randomness.seed=1
+"""
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', type=Path, help='path of a chain config')
+    parser.add_argument('--work-dir', type=Path, help='default: work_dirs/ and the config name')
+    parser.add_argument('--gpus', type=int, default=0, help='processes, one a GPU (default: one)')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        help='changes of the configs of all trained stages',
+    )
+    return parser.parse_args(argv)
+
+
+def tool_runner(gpus: int) -> RunTool:
+    """Return what runs a tool in processes of its own.
+
+    Args:
+        gpus (int): Number of processes; 0 for one without a launcher.
+    """
+
+    def run(tool: str, *arguments: str) -> None:
+        command = [sys.executable]
+        if gpus:
+            command += ['-m', 'torch.distributed.run', f'--nproc-per-node={gpus}']
+        command += [str(Path(__file__).with_name(tool)), *arguments]
+        command += ['--launcher', 'pytorch'] if gpus else []
+        print(f'$ {shlex.join(command)}', flush=True)
+        if subprocess.run(command, check=False).returncode != 0:
+            raise RuntimeError(
+                f'{tool} failed: see the message above; the same command goes on here'
+            )
+
+    return run
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the chain."""
+    args = parse_args(argv)
+    init_default_scope('mmseg')
+    chain = read_chain(args.config)
+    work_dir = args.work_dir or Path('work_dirs') / args.config.stem
+    results = run_chain(chain, work_dir, args.cfg_options, tool_runner(args.gpus))
+    table = Table(title='mIoU (%) on val at the last iteration')
+    table.add_column('after')
+    table.add_column('mIoU', justify='right')
+    table.add_row('pretraining and fine-tuning on labels', f'{results["finetune"]:.2f}')
+    table.add_row('the same with pseudo-labels', f'{results["semi_finetune"]:.2f}')
+    Console().print(table)
+    print(f'all stages: {work_dir}')
+
+
+if __name__ == '__main__':
+    with one_sentence(RuntimeError, OSError, ValueError, KeyError):
+        main()
