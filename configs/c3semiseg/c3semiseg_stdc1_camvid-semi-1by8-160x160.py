@@ -16,8 +16,6 @@ c3semiseg.unsup_loss.loss_weight = 1.0
 c3semiseg.unsup_loss.ramp = dict(start=burn_in, length=burn_in)
 # the teacher is not sure of itself before the net has learnt: soft labels would teach it to stay unsure
 c3semiseg.semi_train_cfg.hard_labels = True
-# fewer of its false positives, which are many at first, come back as labels
-c3semiseg.selector.keep_ratio = 0.6
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(
     **c3semiseg,
