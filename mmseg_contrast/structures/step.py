@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from .pixel_targets import PixelTargets
+from .pixel_targets import PixelTargets, nearest
 
 
 @dataclass
@@ -16,11 +16,12 @@ class Features:
 
     Attributes:
         stages (Sequence[Tensor]): Feature maps of the backbone or neck, each (B, D_i, h_i, w_i).
-        decode (Tensor, optional): Input of the decode head's last classifier, (B, D, h, w).
+        decode (Mapping[str, Tensor]): Inputs of parts of the decode head, each (B, D, h, w), by the
+            name of the part; of those that a contrast head asks for.
     """
 
     stages: Sequence[Tensor]
-    decode: Tensor | None = None
+    decode: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def _identity(x: Tensor) -> Tensor:
@@ -54,6 +55,22 @@ class SemiStep:
     teacher_labeled: Features | None = None
     logits: Tensor | None = None
     align: Callable[[Tensor], Tensor] = field(default=_identity)
+
+    def labels_at(self, size: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
+        """Return what can be sampled on a grid of features.
+
+        Args:
+            size (tuple[int, int]): Height and width of the grid.
+
+        Returns:
+            tuple[Tensor, Tensor | None]: Labels of shape (B_L + B_U, h, w) in which rejected pixels
+            are ignored, and where the student's class is another (bool of the same shape; None where
+            its logits are not known).
+        """
+        labels = nearest(self.targets.accepted_labels, size)
+        if self.logits is None:
+            return labels, None
+        return labels, nearest(self.logits, size).argmax(1) != labels
 
     @property
     def targets(self) -> PixelTargets:

@@ -18,8 +18,10 @@ from torch import Tensor, nn
 from ...structures import Features, PixelTargets, SemiStep
 from ...utils.running_stats import RunningStats
 from ..decode_heads import ContrastHead
+from ..memory import ClassMemoryBank
 from ..mixing import Mixed
 from ..utils import NamedEMA, current_iter, supervised_losses
+from .student_view import StudentView
 
 BRANCHES = ('student', 'teacher')
 VIEWS = ('weak', 'strong')
@@ -36,6 +38,11 @@ class TeacherBranch(EncoderDecoder):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        # A bank belongs to the student; here it would only be copied and averaged.
+        for module in list(self.modules()):
+            for name, child in list(module.named_children()):
+                if isinstance(child, ClassMemoryBank):
+                    setattr(module, name, None)
         self.requires_grad_(False)
         self.eval()
 
@@ -70,6 +77,8 @@ class SemiSupervisedSegmentor(EncoderDecoder):
             and auxiliary heads without ``num_classes`` take that of the decode head.
         mixing (dict, optional): Config of the mixing; none leaves images as they are.
         unsup_loss (dict, optional): Config of the loss on pseudo-labels; none has no such term.
+        extra_views (list[dict], optional): Arguments of :class:`StudentView`: further views of the
+            unlabelled images that ``unsup_loss`` is applied to, beside ``student_view``.
         semi_train_cfg (dict, optional): ``burn_in`` (int, default 0): iterations on labels alone;
             ``hard_labels`` (bool, default False): the unsupervised loss sees the teacher's argmax
             instead of its probabilities; ``teacher_view`` and ``student_view`` (``'weak'`` and
@@ -87,6 +96,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         selector: dict | None = None,
         mixing: dict | None = None,
         unsup_loss: dict | None = None,
+        extra_views: list[dict] | None = None,
         semi_train_cfg: dict | None = None,
         semi_test_cfg: dict | None = None,
         **kwargs: Any,
@@ -101,6 +111,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         self.selector = None if selector is None else _build_selector(selector, num_classes)
         self.mixing = None if mixing is None else MODELS.build(mixing)
         self.unsup_loss = None if unsup_loss is None else MODELS.build(unsup_loss)
+        self.extra_views = nn.ModuleList(StudentView(**view) for view in extra_views or [])
         self.semi_train_cfg = _read_train_cfg(**(semi_train_cfg or {}))
         self.semi_test_cfg = _read_test_cfg(**(semi_test_cfg or {}))
         self._check_heads()
@@ -109,9 +120,10 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         #: Whether a checkpoint with a teacher has been loaded, which must then not be overwritten.
         self.teacher_loaded = False
         self.running_stats = RunningStats()
-        if any(head.uses_decode_feature for _, head in self.contrast_heads()):
-            _tap_classifier(self.decode_head)
-            _tap_classifier(self.teacher.decode_head)
+        self.taps = sorted({head.tap for _, head in self.contrast_heads() if head.tap})
+        for name in self.taps:
+            _tap(self.decode_head, name)
+            _tap(self.teacher.decode_head, name)
 
     # ------------------------------------------------------------------ set-up
 
@@ -189,7 +201,8 @@ class SemiSupervisedSegmentor(EncoderDecoder):
             step.teacher, step.teacher_labeled, step.pseudo, stats = self.get_pseudo_labels(
                 inputs, data_samples[teacher_view]
             )
-            mixed = self._mix(torch.cat([*images, inputs[student_view]]), step)
+            unmixed = step.pseudo
+            mixed = self._mix(torch.cat([*images, inputs[student_view]]), step.labeled, unmixed)
             images, step.align = [mixed.images], mixed.align
             step.labeled, step.pseudo = mixed.labeled, mixed.pseudo
         elif not images:
@@ -201,8 +214,12 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         logits = step.align(logits)
         step.logits = logits.detach()
         losses = self.loss_by_gt(logits, step, labeled_samples)
+        if step.labeled is not None and self.selector is not None:
+            self.selector.observe(step.logits[: len(step.labeled)], step.labeled.labels)
         if step.pseudo is not None and self.unsup_loss is not None:
             losses.update(self.loss_by_pseudo(logits[-len(step.pseudo) :], step.pseudo))
+            for view in self.extra_views:
+                losses.update(self._loss_by_view(view, inputs, unmixed))
         losses.update(self._loss_by_contrast(step))
         self.running_stats.add(stats)
         return losses
@@ -265,16 +282,30 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         stats = {**stats, **_coverage(predicted, weight, valid, self.num_classes)}
         return features, features_labeled, targets, add_prefix(stats, 'unsup')
 
-    def loss_by_pseudo(self, logits: Tensor, targets: PixelTargets) -> dict[str, Tensor]:
+    def loss_by_pseudo(
+        self, logits: Tensor, targets: PixelTargets, prefix: str = 'unsup'
+    ) -> dict[str, Tensor]:
         """Compute the loss on the pseudo-labels.
 
         Args:
             logits (Tensor): Aligned student logits of the unlabelled images.
             targets (PixelTargets): Their selected pseudo-labels.
+            prefix (str): Prefix of the names of losses and statistics.
         """
         losses, stats = self.unsup_loss(logits, targets)
-        self.running_stats.add(add_prefix(stats, 'unsup'))
-        return add_prefix(losses, 'unsup')
+        self.running_stats.add(add_prefix(stats, prefix))
+        return add_prefix(losses, prefix)
+
+    def _loss_by_view(
+        self, view: StudentView, inputs: dict[str, Tensor], pseudo: PixelTargets
+    ) -> dict[str, Tensor]:
+        images = view.images(inputs)
+        mixed = Mixed(images, None, pseudo, lambda x: x)
+        if view.mix:
+            mixed = self._mix(images, None, pseudo)
+        _, logits = self._forward_branch(self, mixed.images, view.perturbation)
+        losses = self.loss_by_pseudo(mixed.align(logits), mixed.pseudo, f'unsup.{view.view}')
+        return {name: view.weight * value for name, value in losses.items()}
 
     def _loss_by_contrast(self, step: SemiStep) -> dict[str, Tensor]:
         heads = self.contrast_heads()
@@ -289,16 +320,21 @@ class SemiSupervisedSegmentor(EncoderDecoder):
             self.running_stats.add(add_prefix(stats, prefix))
         return losses
 
-    def _mix(self, images: Tensor, step: SemiStep) -> Mixed:
+    def _mix(self, images: Tensor, labeled: PixelTargets | None, pseudo: PixelTargets) -> Mixed:
         if self.mixing is None:
-            return Mixed(images, step.labeled, step.pseudo, step.align)
-        return self.mixing(images, step.labeled, step.pseudo)
+            return Mixed(images, labeled, pseudo, lambda x: x)
+        return self.mixing(images, labeled, pseudo)
 
-    def _forward_branch(self, branch: EncoderDecoder, images: Tensor) -> tuple[Features, Tensor]:
+    def _forward_branch(
+        self, branch: EncoderDecoder, images: Tensor, perturbation: nn.Module | None = None
+    ) -> tuple[Features, Tensor]:
         stages = branch.extract_feat(images)
-        logits = self._upsample(branch.decode_head, stages, images.shape[2:])
-        classifier = getattr(branch.decode_head, 'conv_seg', self)
-        return Features(stages, vars(classifier).pop('seen', None)), logits
+        if perturbation is not None:
+            stages = perturbation(stages)
+        head = branch.decode_head
+        logits = self._upsample(head, stages, images.shape[2:])
+        decode = {name: vars(head.get_submodule(name)).pop('seen') for name in self.taps}
+        return Features(stages, decode), logits
 
     @staticmethod
     def _upsample(head: nn.Module, stages: Any, size: torch.Size) -> Tensor:
@@ -327,18 +363,21 @@ def _as_list(cfg: dict | list | None) -> list[dict]:
     return cfg if isinstance(cfg, list) else [cfg] if cfg else []
 
 
-def _tap_classifier(head: nn.Module) -> None:
-    if not hasattr(head, 'conv_seg'):
+def _tap(head: nn.Module, name: str) -> None:
+    try:
+        module = head.get_submodule(name)
+    except AttributeError:
+        where = 'decode' if name == 'conv_seg' else f'decode.{name}'
         raise ValueError(
-            f"in_index='decode' needs a decode head with 'conv_seg', {type(head).__name__} has "
-            'none: give the contrast head a backbone stage as in_index.'
-        )
-    head.conv_seg.register_forward_pre_hook(_keep_input)
+            f"in_index='{where}' needs a decode head with '{name}', {type(head).__name__} has none: "
+            'give the contrast head another part, or a backbone stage as in_index.'
+        ) from None
+    module.register_forward_pre_hook(_keep_input)
 
 
-def _keep_input(classifier: nn.Module, args: tuple[Tensor]) -> None:
+def _keep_input(module: nn.Module, args: tuple[Tensor]) -> None:
     # On the module itself and not in a closure, so that copies of the segmentor keep their own.
-    classifier.seen = args[0]
+    module.seen = args[0]
 
 
 def _build_selector(cfg: dict, num_classes: int) -> nn.Module:

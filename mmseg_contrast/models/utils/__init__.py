@@ -1,9 +1,9 @@
 """Small parts that the models share."""
 
-from .anchor_sampling import gather_pixels, sample_anchors
-from .dist import reduce_mean
+from .anchor_sampling import gather_pixels, sample_anchors, thin_out
+from .dist import gather_with_grad, reduce_mean
 from .ema import NamedEMA
-from .ramp import Ramp, current_iter
+from .ramp import Ramp, current_iter, training_progress
 from .supervised import supervised_losses
 
 __all__ = [
@@ -11,7 +11,10 @@ __all__ = [
     'Ramp',
     'current_iter',
     'gather_pixels',
+    'gather_with_grad',
     'reduce_mean',
     'sample_anchors',
     'supervised_losses',
+    'thin_out',
+    'training_progress',
 ]

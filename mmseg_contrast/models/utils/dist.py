@@ -1,6 +1,9 @@
 """Reductions that make a step on several ranks equal to one step on their joint batch."""
 
-from mmengine.dist import all_reduce
+from typing import Any
+
+import torch
+from mmengine.dist import all_gather, all_reduce, get_rank, get_world_size
 from torch import Tensor
 
 
@@ -16,3 +19,26 @@ def reduce_mean(x: Tensor) -> Tensor:
     x = x.detach().clone()
     all_reduce(x, op='mean')
     return x
+
+
+def gather_with_grad(x: Tensor, dim: int = 0) -> Tensor:
+    """Join a tensor of all ranks, with the gradient of what every rank does with this rank's part.
+
+    Args:
+        x (Tensor): Any tensor, of the same shape on every rank.
+        dim (int): Dimension to join along, not negative.
+    """
+    return x if get_world_size() == 1 else _Gather.apply(x, dim)
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, dim: int) -> Tensor:
+        ctx.dim, ctx.size = dim, x.shape[dim]
+        return torch.cat(all_gather(x.contiguous()), dim)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        grad = grad.contiguous()
+        all_reduce(grad)
+        return grad.narrow(ctx.dim, get_rank() * ctx.size, ctx.size), None
