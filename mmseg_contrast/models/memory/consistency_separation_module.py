@@ -42,8 +42,8 @@ class ConsistencySeparationModule(ClassMemoryBank):
     and nothing waits for the host. All ranks take the same decisions.
 
     The gate is open until two classes were seen and every seen class has ``min_fill`` of its rows (and
-    again while a new class fills up): a few rows say little of a class. The best Separ is that of the accepted
-    candidates since the gate works.
+    again while a new class fills up): a few rows say little of a class. The best Separ is that of
+    the accepted candidates since the gate works.
 
     Args:
         num_classes (int): Number of classes C.
