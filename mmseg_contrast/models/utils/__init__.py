@@ -1,17 +1,24 @@
 """Small parts that the models share."""
 
 from .anchor_sampling import gather_pixels, sample_anchors
-from .dist import reduce_mean
+from .class_groups import class_blocks, top_per_class
+from .class_selectors import ClassBatchNorm, ClassSelectors
+from .dist import reduce_mean, reduce_sum
 from .ema import NamedEMA
 from .ramp import Ramp, current_iter
 from .supervised import supervised_losses
 
 __all__ = [
+    'ClassBatchNorm',
+    'ClassSelectors',
     'NamedEMA',
     'Ramp',
+    'class_blocks',
     'current_iter',
     'gather_pixels',
     'reduce_mean',
+    'reduce_sum',
     'sample_anchors',
     'supervised_losses',
+    'top_per_class',
 ]

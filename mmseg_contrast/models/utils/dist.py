@@ -1,6 +1,9 @@
 """Reductions that make a step on several ranks equal to one step on their joint batch."""
 
-from mmengine.dist import all_reduce
+from typing import Any
+
+import torch
+from mmengine.dist import all_reduce, get_world_size
 from torch import Tensor
 
 
@@ -16,3 +19,30 @@ def reduce_mean(x: Tensor) -> Tensor:
     x = x.detach().clone()
     all_reduce(x, op='mean')
     return x
+
+
+def reduce_sum(x: Tensor) -> Tensor:
+    """Return the sum of ``x`` over the ranks, with a gradient through all of them.
+
+    A loss made of such sums is the same on every rank; once DistributedDataParallel has averaged the
+    gradients, they are those of the joint batch. Every rank must call this in the same order.
+
+    Args:
+        x (Tensor): Any tensor, of the same shape on every rank.
+    """
+    return x if get_world_size() == 1 else _ReduceSum.apply(x)
+
+
+class _ReduceSum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        x = x.clone()
+        all_reduce(x)
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        # Each rank's loss depends on the x of every rank.
+        grad = grad.clone()
+        all_reduce(grad)
+        return grad
