@@ -1,6 +1,7 @@
 """Decode heads: contrast heads that train as auxiliary heads, and heads that MMSeg lacks."""
 
-from .contrast_head import ContrastHead, ConvProjector
+from .class_bank_contrast_head import ClassBankContrastHead
+from .contrast_head import ContrastHead, ConvProjector, MLPProjector
 from .conv_norm_projector import ConvNormProjector
 from .csc_head import CSCHead
 from .deeplabv2_head import DeepLabV2Head
@@ -9,10 +10,12 @@ from .pixel_contrast_head import PixelContrastHead
 
 __all__ = [
     'CSCHead',
+    'ClassBankContrastHead',
     'ContrastHead',
     'ConvNormProjector',
     'ConvProjector',
     'DeepLabV2Head',
     'DeepLabV3PlusHead',
+    'MLPProjector',
     'PixelContrastHead',
 ]

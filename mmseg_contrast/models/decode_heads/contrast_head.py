@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch
+from mmcv.cnn import build_norm_layer
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
@@ -37,6 +38,35 @@ class ConvProjector(nn.Module):
             nn.init.normal_(conv.weight, std=0.01)
             layers.append(conv)
         self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Project features (B, D_in, h, w) to embeddings (B, D, h, w)."""
+        return self.layers(x)
+
+
+@MODELS.register_module()
+class MLPProjector(nn.Module):
+    """Projection head of two linear layers on each position, with batch norm and ReLU in between.
+
+    Source: BYOL (Grill et al., NeurIPS 2020), as Alonso et al. (ICCV 2021), section 4.2, use it.
+
+    Args:
+        in_channels (int): Channels of the feature.
+        out_channels (int): Channels of the hidden layer and of the embedding.
+        norm_cfg (dict, optional): Config of the norm. Defaults to batch norm.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int = 256, norm_cfg: dict | None = None
+    ) -> None:
+        super().__init__()
+        _, norm = build_norm_layer(norm_cfg or {'type': 'BN'}, out_channels)
+        self.layers = nn.Sequential(
+            nn.Conv2d(in_channels, out_channels, 1),
+            norm,
+            nn.ReLU(inplace=True),
+            nn.Conv2d(out_channels, out_channels, 1),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Project features (B, D_in, h, w) to embeddings (B, D, h, w)."""
@@ -140,6 +170,13 @@ class ContrastHead(BaseDecodeHead):
         if step.teacher is None:
             return torch.cat([labeled, student[num_labeled:]])
         return torch.cat([labeled, teacher.embed(step.teacher).to(labeled)])
+
+    def zero(self) -> Tensor:
+        """Return an exact 0 with a gradient path to all parameters of the head."""
+        return sum(parameter.sum() for parameter in self.parameters()) * 0
+
+    def drop_student_state(self) -> None:
+        """Drop what only the student's copy of the head needs; the teacher calls it once."""
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Embed the backbone's features.

@@ -138,6 +138,10 @@ class CSCHead(ContrastHead):
             bank = {'num_classes': self.num_classes, 'channels': channels, **bank}
             self.bank = ConsistencySeparationModule(**bank)
 
+    def drop_student_state(self) -> None:
+        """Drop the bank: there is one copy, the student's."""
+        self.bank = None
+
     def loss_by_step(
         self, step: SemiStep, teacher: ContrastHead | None = None
     ) -> tuple[dict[str, Tensor], dict[str, Tensor | float]]:
@@ -172,7 +176,7 @@ class CSCHead(ContrastHead):
             'negatives': counts[2] / counts[0].clamp(min=1),
         }
         if self.bank is not None:
-            stats.update(self.bank.statistics())
+            stats.update(self.bank.events())
             if current_iter() % self.update_interval == 0:
                 with torch.no_grad():
                     self._stage(step, teacher, embedding.detach(), labels, index, filled)

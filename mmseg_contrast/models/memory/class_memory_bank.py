@@ -49,21 +49,30 @@ class ClassMemoryBank(nn.Module):
         self.register_buffer('pointer', counts.clone())
         self.register_buffer('written', torch.zeros(num_classes, size, dtype=torch.long))
         self.register_buffer('updates', torch.zeros((), dtype=torch.long))
-        self._staged: tuple[Tensor, Tensor] | None = None
+        self._staged: tuple | None = None
 
     @property
     def valid(self) -> Tensor:
         """Which rows hold an embedding, bool of shape (C, L)."""
         return torch.arange(self.size, device=self.count.device) < self.count.unsqueeze(1)
 
-    def stage(self, candidates: Tensor, mask: Tensor) -> None:
+    def stage(
+        self,
+        candidates: Tensor,
+        mask: Tensor,
+        scores: Tensor | None = None,
+        limit: int | None = None,
+    ) -> None:
         """Keep this step's candidates for :meth:`commit`; every rank must stage in the same steps.
 
         Args:
-            candidates (Tensor): Embeddings of shape (C, K, D), oldest first.
-            mask (Tensor): Bool of shape (C, K); False entries are padding.
+            candidates (Tensor): As in :meth:`enqueue`.
+            mask (Tensor): As in :meth:`enqueue`.
+            scores (Tensor, optional): As in :meth:`enqueue`.
+            limit (int, optional): As in :meth:`enqueue`.
         """
-        self._staged = candidates.detach(), mask
+        scores = None if scores is None else scores.detach()
+        self._staged = candidates.detach(), mask, scores, limit
 
     @torch.no_grad()
     def commit(self) -> None:
@@ -73,14 +82,30 @@ class ClassMemoryBank(nn.Module):
             self._staged = None
 
     @torch.no_grad()
-    def enqueue(self, candidates: Tensor, mask: Tensor) -> None:
+    def enqueue(
+        self,
+        candidates: Tensor,
+        mask: Tensor,
+        scores: Tensor | None = None,
+        limit: int | None = None,
+    ) -> None:
         """Write the candidates of all ranks; every rank must call this in the same steps.
 
         Args:
             candidates (Tensor): Embeddings of this rank, of shape (C, K, D), oldest first.
             mask (Tensor): Bool of shape (C, K); False entries are padding.
+            scores (Tensor, optional): Of shape (C, K); only the ``limit`` candidates of each class
+                with the highest scores over all ranks are written.
+            limit (int, optional): Needed with ``scores``.
         """
-        self.write(*gather_candidates(candidates, mask))
+        if scores is None:
+            self.write(*gather_candidates(candidates, mask))
+            return
+        packed = torch.cat([candidates.float(), scores.unsqueeze(2).float()], 2)
+        packed, mask = gather_candidates(packed, mask)
+        ranked = packed[..., -1].masked_fill(~mask, -torch.inf)
+        order = torch.argsort(ranked, dim=1, descending=True, stable=True)[:, :limit]
+        self.write(_take_rows(packed[..., :-1], order), mask.gather(1, order))
 
     @torch.no_grad()
     def write(self, candidates: Tensor, mask: Tensor) -> None:

@@ -67,6 +67,7 @@ class ConsistencySeparationModule(ClassMemoryBank):
         rejects (Tensor): Consecutive refusals, of the consistency and of the enqueue candidates,
             int64 of shape (2,).
         accepted (Tensor): What became of the last two candidates, float32 of shape (2,) in {0, 1}.
+        drift (Tensor): Mean cosine of the last step's class means with the running ones, float32 scalar.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -239,18 +240,28 @@ class ConsistencySeparationModule(ClassMemoryBank):
         )
         self.running_means.copy_(torch.where(present.unsqueeze(1), moved, self.running_means))
 
-    @torch.no_grad()
-    def statistics(self) -> dict[str, Tensor]:
-        """Say what Figures 1 and 2 of the paper show, and whether the module is in danger.
+    def events(self) -> dict[str, Tensor]:
+        """Say what the last update was like; the mean over many is what tells something.
 
         Returns:
-            dict[str, Tensor]: ``separ`` and ``separ_best`` (that of the bank while the gate does not
-            work); ``inter_cos``, the mean cosine of two classes' means, comparable over C;
-            ``intra_spread``, the mean of ``1 - |mean row|`` over the classes, 0 when each class has
-            collapsed to a point; ``accept_consistency`` and ``accept_enqueue`` in {0, 1}; ``rejects``,
-            consecutive refusals of rows; ``rows_min``, rows of the emptiest seen class;
-            ``cons_proxy``, the cosine of a step's class means with their running means; and
-            ``rows_per_class``.
+            dict[str, Tensor]: ``accept_consistency`` (where there is such a candidate) and
+            ``accept_enqueue``, in {0, 1}; and ``cons_proxy``, ``drift``.
+        """
+        events = {'accept_enqueue': self.accepted[ENQUEUE], 'cons_proxy': self.drift}
+        if self.consistency:
+            events['accept_consistency'] = self.accepted[CONSISTENCY]
+        return {name: value.clone() for name, value in events.items()}
+
+    @torch.no_grad()
+    def statistics(self) -> dict[str, Tensor]:
+        """Say what Figure 1 of the paper shows, and whether the module is in danger.
+
+        Returns:
+            dict[str, Tensor]: Beside those of :class:`ClassMemoryBank`: ``separ`` and ``separ_best``
+            (that of the bank while the gate does not work); ``inter_cos``, the mean cosine of two
+            classes' means, comparable over C; ``intra_spread``, the mean of ``1 - |mean row|`` over the
+            classes, 0 when each has collapsed to a point; ``rejects``, consecutive refusals of rows;
+            ``rows_min``, rows of the emptiest seen class; and ``rows_per_class``.
         """
         seen = self.count > 0
         number = seen.sum()
@@ -258,16 +269,13 @@ class ConsistencySeparationModule(ClassMemoryBank):
         pairs = (number * (number - 1)).clamp(min=1)
         overlap = separ - self.num_classes * (self.num_classes - 1) - number
         spread = (1 - self.sums.norm(dim=1) / self.count.clamp(min=1)) * seen
-        rows_min = torch.where(seen, self.count, self.size).min() * seen.any()
         return {
+            **super().statistics(),
             'separ': separ,
             'separ_best': torch.where(self.separ_best.isfinite(), self.separ_best, separ),
             'inter_cos': overlap / pairs,
             'intra_spread': spread.sum() / number.clamp(min=1),
-            'accept_consistency': self.accepted[CONSISTENCY].clone(),
-            'accept_enqueue': self.accepted[ENQUEUE].clone(),
             'rejects': self.rejects[ENQUEUE].clone(),
-            'rows_min': rows_min,
-            'cons_proxy': self.drift.clone(),
-            'rows_per_class': self.count.float(),
+            'rows_min': torch.where(seen, self.count, self.size).min() * seen.any(),
+            'rows_per_class': self.count.clone(),
         }

@@ -55,13 +55,20 @@ class CrossSetCutMix(nn.Module):
         self.prob = prob
 
     @torch.no_grad()
-    def forward(self, images: Tensor, labeled: PixelTargets | None, pseudo: PixelTargets) -> Mixed:
+    def forward(
+        self,
+        images: Tensor,
+        labeled: PixelTargets | None,
+        pseudo: PixelTargets,
+        num_target: int | None = None,
+    ) -> Mixed:
         """Mix a batch.
 
         Args:
             images (Tensor): Images of shape (B_L + B_U, C, H, W), labelled ones first.
             labeled (PixelTargets, optional): Targets of the labelled images.
             pseudo (PixelTargets): Targets of the unlabelled images.
+            num_target (int, optional): Unused: all domains take part.
 
         Returns:
             Mixed: Mixed images; ``align`` un-mixes.

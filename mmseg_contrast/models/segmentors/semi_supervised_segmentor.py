@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from mmengine.config import ConfigDict
 from mmseg.models import EncoderDecoder
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
@@ -18,13 +19,15 @@ from torch import Tensor, nn
 from ...structures import Features, PixelTargets, SemiStep
 from ...utils.running_stats import RunningStats
 from ..decode_heads import ContrastHead
-from ..memory import ClassMemoryBank
+from ..losses import PixelCrossEntropyLoss
 from ..mixing import Mixed
 from ..utils import NamedEMA, current_iter, supervised_losses
 from .student_view import StudentView
 
 BRANCHES = ('student', 'teacher')
 VIEWS = ('weak', 'strong')
+LABELED = ('sup', 'source')
+TEACHER_NORMS = ('running', 'batch')
 Samples = list[SegDataSample]
 Stats = dict[str, 'Tensor | float']
 
@@ -33,16 +36,17 @@ class TeacherBranch(EncoderDecoder):
     """The teacher: same network as the student, frozen and always in eval mode.
 
     Args:
+        norm (str): ``'running'``; ``'batch'`` follows the student into train mode, as some published
+            code does: batch norm by the statistics of the batch, and dropout.
         kwargs: Arguments of MMSeg's ``EncoderDecoder``.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, norm: str = 'running', **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        # A bank belongs to the student; here it would only be copied and averaged.
-        for module in list(self.modules()):
-            for name, child in list(module.named_children()):
-                if isinstance(child, ClassMemoryBank):
-                    setattr(module, name, None)
+        self.follows_mode = norm == 'batch'
+        for head in self.modules():
+            if isinstance(head, ContrastHead):
+                head.drop_student_state()
         self.requires_grad_(False)
         self.eval()
 
@@ -50,8 +54,8 @@ class TeacherBranch(EncoderDecoder):
         """Do nothing: the teacher starts as a copy of the student."""
 
     def train(self, mode: bool = True) -> TeacherBranch:
-        """Stay in eval mode whatever the student does."""
-        return super().train(False)
+        """Stay in eval mode whatever the student does, unless told to follow it."""
+        return super().train(mode and self.follows_mode)
 
 
 @MODELS.register_module()
@@ -60,10 +64,12 @@ class SemiSupervisedSegmentor(EncoderDecoder):
 
     The segmentor itself is the student (keys ``backbone.*``, ``decode_head.*``, ...), the teacher is
     its child ``teacher``; so MMSeg's test, inference, TTA and plain loading see the student.
-    :class:`MeanTeacherHook` keeps the teacher. A training batch has the branches ``sup`` (labelled)
-    and ``weak`` and ``strong`` (unlabelled, same geometry); each set may be absent. One step:
+    :class:`MeanTeacherHook` keeps the teacher. A training batch has the branches ``sup`` (labelled),
+    ``source`` (labelled, of another domain) and ``weak`` and ``strong`` (unlabelled, same geometry); each
+    set may be absent. One step:
 
-    1. the teacher predicts the weak images; the ``selector`` says which pixels are trusted;
+    1. the teacher predicts the weak images; the ``selector`` says which pixels are trusted; labels and
+       pseudo-labels are counted for the ``class_weights``;
     2. labelled and strong images are joined and go through ``mixing``;
     3. one student forward; its outputs are brought back into the layout of the targets;
     4. loss = supervised + consistency (``unsup_loss``) + each :class:`ContrastHead` among the
@@ -76,13 +82,17 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         selector (dict, optional): Config of the selector; none trusts every valid pixel. Selectors
             and auxiliary heads without ``num_classes`` take that of the decode head.
         mixing (dict, optional): Config of the mixing; none leaves images as they are.
-        unsup_loss (dict, optional): Config of the loss on pseudo-labels; none has no such term.
+        unsup_loss (dict | list[dict], optional): Config of the loss on pseudo-labels, or of several;
+            none has no such term.
+        class_weights (dict, optional): Config of the weights of classes in the supervised losses and
+            in those on pseudo-labels; none weighs all alike. Needs ``PixelCrossEntropyLoss``.
         extra_views (list[dict], optional): Arguments of :class:`StudentView`: further views of the
             unlabelled images that ``unsup_loss`` is applied to, beside ``student_view``.
         semi_train_cfg (dict, optional): ``burn_in`` (int, default 0): iterations on labels alone;
             ``hard_labels`` (bool, default False): the unsupervised loss sees the teacher's argmax
             instead of its probabilities; ``teacher_view`` and ``student_view`` (``'weak'`` and
-            ``'strong'``): the branch that each of them sees.
+            ``'strong'``): the branch that each of them sees; ``teacher_norm``: ``'running'`` (default)
+            or ``'batch'``, see :class:`TeacherBranch`.
         semi_test_cfg (dict, optional): ``predict_on``: ``'student'`` (default) or ``'teacher'``.
         kwargs: Arguments of MMSeg's ``EncoderDecoder``.
 
@@ -95,7 +105,8 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         *,
         selector: dict | None = None,
         mixing: dict | None = None,
-        unsup_loss: dict | None = None,
+        unsup_loss: dict | list[dict] | None = None,
+        class_weights: dict | None = None,
         extra_views: list[dict] | None = None,
         semi_train_cfg: dict | None = None,
         semi_test_cfg: dict | None = None,
@@ -107,12 +118,21 @@ class SemiSupervisedSegmentor(EncoderDecoder):
             head.setdefault('num_classes', num_classes)
         teacher_cfg = {k: v for k, v in kwargs.items() if k != 'data_preprocessor'}
         super().__init__(**kwargs)
-        self.teacher = TeacherBranch(**{**teacher_cfg, 'pretrained': None, 'init_cfg': None})
-        self.selector = None if selector is None else _build_selector(selector, num_classes)
-        self.mixing = None if mixing is None else MODELS.build(mixing)
-        self.unsup_loss = None if unsup_loss is None else MODELS.build(unsup_loss)
-        self.extra_views = nn.ModuleList(StudentView(**view) for view in extra_views or [])
         self.semi_train_cfg = _read_train_cfg(**(semi_train_cfg or {}))
+        teacher_cfg.update(pretrained=None, init_cfg=None, norm=self.semi_train_cfg.teacher_norm)
+        self.teacher = TeacherBranch(**teacher_cfg)
+        # What method files do not know: the data set and how its images are normalised.
+        known = {'num_classes': num_classes}
+        for key in ('mean', 'std'):
+            known[key] = (kwargs.get('data_preprocessor') or {}).get(key)
+        self.selector = _build_slot('selector', selector, known)
+        self.mixing = _build_slot('mixing', mixing, known)
+        self.class_weights = _build_slot('class_weights', class_weights, known)
+        if isinstance(unsup_loss, list):
+            self.unsup_loss = nn.ModuleList(MODELS.build(cfg) for cfg in unsup_loss)
+        else:
+            self.unsup_loss = None if unsup_loss is None else MODELS.build(unsup_loss)
+        self.extra_views = nn.ModuleList(StudentView(**view) for view in extra_views or [])
         self.semi_test_cfg = _read_test_cfg(**(semi_test_cfg or {}))
         self._check_heads()
 
@@ -133,7 +153,11 @@ class SemiSupervisedSegmentor(EncoderDecoder):
                 f'decode_head.out_channels={self.out_channels} with num_classes={self.num_classes}: a '
                 'single sigmoid channel has no class probabilities; set out_channels=2.'
             )
-        parts = {'selector': self.selector, **dict(self.contrast_heads())}
+        parts = {
+            'selector': self.selector,
+            'class_weights': self.class_weights,
+            **dict(self.contrast_heads()),
+        }
         for name, part in parts.items():
             classes = getattr(part, 'num_classes', self.num_classes)
             if classes != self.num_classes:
@@ -141,6 +165,11 @@ class SemiSupervisedSegmentor(EncoderDecoder):
                     f'{name}.num_classes={classes} but decode_head.num_classes={self.num_classes}: '
                     'give both the number of classes of the data set.'
                 )
+        if self.class_weights is not None:
+            heads = [('decode_head', self.decode_head), *self._auxiliary()]
+            for name, head in heads:
+                if not isinstance(head, ContrastHead):
+                    _check_takes_class_weights(name, head)
 
     def contrast_heads(self, teacher: bool = False) -> list[tuple[str, ContrastHead]]:
         """Return the names and modules of the contrast heads among the auxiliary heads.
@@ -188,59 +217,83 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         """
         if not isinstance(inputs, dict):
             return super().loss(inputs, data_samples)
-        labeled_samples = data_samples.get('sup', [])
-        labeled = None
-        if labeled_samples:
-            labeled = PixelTargets.from_samples(labeled_samples, self.decode_head.ignore_index)
-        images = [inputs['sup']] if labeled_samples else []
-        step = SemiStep(Features(()), labeled)
+        present = [name for name in LABELED if name in inputs]
+        samples = [sample for name in present for sample in data_samples[name]]
+        images = torch.cat([inputs[name] for name in present]) if present else None
+        step = SemiStep(Features(()))
+        if present:
+            step.labeled = PixelTargets.from_samples(samples, self.decode_head.ignore_index)
+            step.num_target = len(data_samples.get('sup', []))
         stats: Stats = {}
         teacher_view = self.semi_train_cfg.teacher_view
         student_view = self.semi_train_cfg.student_view
-        if student_view in inputs and current_iter() >= self.semi_train_cfg.burn_in:
-            step.teacher, step.teacher_labeled, step.pseudo, stats = self.get_pseudo_labels(
-                inputs, data_samples[teacher_view]
+        burnt_in = current_iter() >= self.semi_train_cfg.burn_in
+        if student_view in inputs and burnt_in:
+            step.teacher, step.pseudo, stats = self.get_pseudo_labels(
+                inputs[teacher_view], data_samples[teacher_view]
             )
-            unmixed = step.pseudo
-            mixed = self._mix(torch.cat([*images, inputs[student_view]]), step.labeled, unmixed)
-            images, step.align = [mixed.images], mixed.align
+        class_weight = None
+        if self.class_weights is not None:
+            class_weight = self.class_weights(step.target_labeled, step.pseudo)
+            stats['class_weight_per_class'] = class_weight
+        labeled_images, unmixed = images, step.pseudo
+        if step.pseudo is not None:
+            unlabeled = inputs[student_view]
+            images = unlabeled if images is None else torch.cat([images, unlabeled])
+            mixed = self._mix(images, step.labeled, step.pseudo, step.num_target)
+            images, step.align = mixed.images, mixed.align
             step.labeled, step.pseudo = mixed.labeled, mixed.pseudo
-        elif not images:
+            if mixed.moved:
+                step.teacher = None
+                labeled_images = images[: len(samples)]
+                samples = step.labeled.to_samples() if samples else []
+        elif images is None:
             # Unlabelled images during the burn-in: nothing to learn from, but a graph to step through.
-            images, labeled_samples = [inputs[student_view]], []
+            images = inputs[student_view]
+        if (
+            samples
+            and burnt_in
+            and any(h.needs_teacher_on_labeled for _, h in self.contrast_heads())
+        ):
+            with torch.no_grad():
+                step.teacher_labeled, _ = self._forward_branch(self.teacher, labeled_images)
 
-        batch = images[0]
-        step.student, logits = self._forward_branch(self, batch)
+        step.student, logits = self._forward_branch(self, images)
         logits = step.align(logits)
         step.logits = logits.detach()
-        losses = self.loss_by_gt(logits, step, labeled_samples)
+        losses = self.loss_by_gt(logits, step, samples, class_weight)
         if step.labeled is not None and self.selector is not None:
             self.selector.observe(step.logits[: len(step.labeled)], step.labeled.labels)
         if step.pseudo is not None and self.unsup_loss is not None:
-            losses.update(self.loss_by_pseudo(logits[-len(step.pseudo) :], step.pseudo))
+            losses.update(
+                self.loss_by_pseudo(logits[-len(step.pseudo) :], step.pseudo, class_weight)
+            )
             for view in self.extra_views:
-                losses.update(self._loss_by_view(view, inputs, unmixed))
+                losses.update(self._loss_by_view(view, inputs, unmixed, class_weight))
         losses.update(self._loss_by_contrast(step))
         self.running_stats.add(stats)
         return losses
 
-    def loss_by_gt(self, logits: Tensor, step: SemiStep, samples: Samples) -> dict[str, Tensor]:
+    def loss_by_gt(
+        self, logits: Tensor, step: SemiStep, samples: Samples, class_weight: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Compute the supervised losses of the decode head and the ordinary auxiliary heads.
 
         Args:
             logits (Tensor): Aligned logits at image resolution, labelled images first.
             step (SemiStep): The step; its ``student`` features feed the auxiliary heads.
             samples (list[SegDataSample]): Data samples of the B_L labelled images.
+            class_weight (Tensor, optional): Factor of each class, (C,).
         """
         outputs = {'decode': (self.decode_head, logits)}
         for name, head in self._auxiliary():
             if not isinstance(head, ContrastHead):
-                aligned = step.align(self._upsample(head, step.student.stages, logits.shape[2:]))
-                outputs[name] = (head, aligned)
+                low = self._logits(head, step.student.stages)
+                outputs[name] = (head, step.align(self._upsample(head, low, logits.shape[2:])))
         losses: dict[str, Tensor] = {}
         for name, (head, output) in outputs.items():
             if samples:
-                value = supervised_losses(head, output[: len(samples)], samples)
+                value = supervised_losses(head, output[: len(samples)], samples, class_weight)
             else:
                 value = {'loss_none': output.sum() * 0}
             losses.update(add_prefix(value, f'sup.{name}'))
@@ -248,25 +301,19 @@ class SemiSupervisedSegmentor(EncoderDecoder):
 
     @torch.no_grad()
     def get_pseudo_labels(
-        self, inputs: dict[str, Tensor], samples: Samples
-    ) -> tuple[Features, Features | None, PixelTargets, Stats]:
+        self, images: Tensor, samples: Samples
+    ) -> tuple[Features, PixelTargets, Stats]:
         """Let the teacher label the weakly augmented images and select the pixels to trust.
 
         Args:
-            inputs (dict[str, Tensor]): Images of the branches.
-            samples (list[SegDataSample]): Data samples of the weak images; ``gt_sem_seg`` is their
-                valid map, in which ignored pixels are padding or rotation border.
+            images (Tensor): Weakly augmented unlabelled images of shape (B_U, 3, H, W).
+            samples (list[SegDataSample]): Their data samples; ``gt_sem_seg`` is the valid map, in
+                which ignored pixels are padding or rotation border.
 
         Returns:
-            tuple: Teacher's features of the weak images, and of the labelled ones where a head asks
-            for them; the selected targets; statistics to log.
+            tuple: Teacher's features of the images; the selected targets; statistics to log.
         """
-        features, logits = self._forward_branch(
-            self.teacher, inputs[self.semi_train_cfg.teacher_view]
-        )
-        features_labeled = None
-        if 'sup' in inputs and any(h.needs_teacher_on_labeled for _, h in self.contrast_heads()):
-            features_labeled, _ = self._forward_branch(self.teacher, inputs['sup'])
+        features, logits = self._forward_branch(self.teacher, images)
         ignore = self.decode_head.ignore_index
         valid = PixelTargets.from_samples(samples, ignore).labels != ignore
         probs = logits.float().softmax(1)
@@ -280,31 +327,46 @@ class SemiSupervisedSegmentor(EncoderDecoder):
             labels, weight, None if self.semi_train_cfg.hard_labels else probs, ignore
         )
         stats = {**stats, **_coverage(predicted, weight, valid, self.num_classes)}
-        return features, features_labeled, targets, add_prefix(stats, 'unsup')
+        return features, targets, add_prefix(stats, 'unsup')
 
     def loss_by_pseudo(
-        self, logits: Tensor, targets: PixelTargets, prefix: str = 'unsup'
+        self,
+        logits: Tensor,
+        targets: PixelTargets,
+        class_weight: Tensor | None = None,
+        prefix: str = 'unsup',
     ) -> dict[str, Tensor]:
-        """Compute the loss on the pseudo-labels.
+        """Compute the losses on the pseudo-labels.
 
         Args:
             logits (Tensor): Aligned student logits of the unlabelled images.
             targets (PixelTargets): Their selected pseudo-labels.
+            class_weight (Tensor, optional): Factor of each class, (C,).
             prefix (str): Prefix of the names of losses and statistics.
         """
-        losses, stats = self.unsup_loss(logits, targets)
-        self.running_stats.add(add_prefix(stats, prefix))
-        return add_prefix(losses, prefix)
+        terms = self.unsup_loss
+        losses: dict[str, Tensor] = {}
+        for term in terms if isinstance(terms, nn.ModuleList) else [terms]:
+            values, stats = term(logits, targets, class_weight)
+            losses.update(add_prefix(values, prefix))
+            self.running_stats.add(add_prefix(stats, prefix))
+        return losses
 
     def _loss_by_view(
-        self, view: StudentView, inputs: dict[str, Tensor], pseudo: PixelTargets
+        self,
+        view: StudentView,
+        inputs: dict[str, Tensor],
+        pseudo: PixelTargets,
+        class_weight: Tensor | None,
     ) -> dict[str, Tensor]:
         images = view.images(inputs)
         mixed = Mixed(images, None, pseudo, lambda x: x)
         if view.mix:
             mixed = self._mix(images, None, pseudo)
         _, logits = self._forward_branch(self, mixed.images, view.perturbation)
-        losses = self.loss_by_pseudo(mixed.align(logits), mixed.pseudo, f'unsup.{view.view}')
+        losses = self.loss_by_pseudo(
+            mixed.align(logits), mixed.pseudo, class_weight, f'unsup.{view.view}'
+        )
         return {name: view.weight * value for name, value in losses.items()}
 
     def _loss_by_contrast(self, step: SemiStep) -> dict[str, Tensor]:
@@ -313,17 +375,23 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         for (name, head), (_, teacher) in zip(heads, self.contrast_heads(teacher=True)):
             prefix = 'contrast' if len(heads) == 1 else f'contrast.{name}'
             if step.labeled is None and step.pseudo is None:
-                value, stats = {'loss_contrast': head.embed(step.student).sum() * 0}, {}
+                value, stats = {'loss_contrast': head.zero()}, {}
             else:
                 value, stats = head.loss_by_step(step, teacher)
             losses.update(add_prefix(value, prefix))
             self.running_stats.add(add_prefix(stats, prefix))
         return losses
 
-    def _mix(self, images: Tensor, labeled: PixelTargets | None, pseudo: PixelTargets) -> Mixed:
+    def _mix(
+        self,
+        images: Tensor,
+        labeled: PixelTargets | None,
+        pseudo: PixelTargets,
+        num_target: int | None = None,
+    ) -> Mixed:
         if self.mixing is None:
             return Mixed(images, labeled, pseudo, lambda x: x)
-        return self.mixing(images, labeled, pseudo)
+        return self.mixing(images, labeled, pseudo, num_target)
 
     def _forward_branch(
         self, branch: EncoderDecoder, images: Tensor, perturbation: nn.Module | None = None
@@ -332,18 +400,22 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         if perturbation is not None:
             stages = perturbation(stages)
         head = branch.decode_head
-        logits = self._upsample(head, stages, images.shape[2:])
+        low = self._logits(head, stages)
         decode = {name: vars(head.get_submodule(name)).pop('seen') for name in self.taps}
-        return Features(stages, decode), logits
+        return Features(stages, decode, low), self._upsample(head, low, images.shape[2:])
 
     @staticmethod
-    def _upsample(head: nn.Module, stages: Any, size: torch.Size) -> Tensor:
+    def _logits(head: nn.Module, stages: Any) -> Tensor:
         logits = head.forward(stages)
         if not isinstance(logits, Tensor):
             raise TypeError(
                 f'{type(head).__name__} returns {type(logits).__name__} instead of one map of logits, '
                 'which semi-supervised training cannot use: choose a head that returns logits.'
             )
+        return logits
+
+    @staticmethod
+    def _upsample(head: nn.Module, logits: Tensor, size: torch.Size) -> Tensor:
         return resize(logits, size=size, mode='bilinear', align_corners=head.align_corners)
 
     # ------------------------------------------------------------------ testing
@@ -380,17 +452,29 @@ def _keep_input(module: nn.Module, args: tuple[Tensor]) -> None:
     module.seen = args[0]
 
 
-def _build_selector(cfg: dict, num_classes: int) -> nn.Module:
-    # Method files do not know the data set: selectors that count classes take them from the head.
-    kind = cfg['type']
-    selector = MODELS.get(kind) if isinstance(kind, str) else kind
-    if selector is None:
+def _build_slot(name: str, cfg: dict | None, known: dict[str, Any]) -> nn.Module | None:
+    # A filling takes from `known` what its config does not say and its signature has.
+    if cfg is None:
+        return None
+    kind = MODELS.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
+    if kind is None:
         raise ValueError(
-            f"selector.type='{kind}' is not registered: correct its name or import its module."
+            f"{name}.type='{cfg['type']}' is not registered: correct its name or import its module."
         )
-    if 'num_classes' in inspect.signature(selector).parameters:
-        cfg = {'num_classes': num_classes, **cfg}
-    return MODELS.build(cfg)
+    parameters = inspect.signature(kind).parameters
+    given = {k: v for k, v in known.items() if k in parameters and v is not None}
+    return MODELS.build({**given, **cfg})
+
+
+def _check_takes_class_weights(name: str, head: nn.Module) -> None:
+    criteria = getattr(head, 'loss_decode', None)
+    criteria = criteria if isinstance(criteria, nn.ModuleList) else [criteria]
+    own = type(head).loss_by_feat is not BaseDecodeHead.loss_by_feat
+    if own or not all(isinstance(each, PixelCrossEntropyLoss) for each in criteria):
+        raise ValueError(
+            f'class_weights needs heads whose loss_decode is a PixelCrossEntropyLoss, and that of '
+            f'{name} ({type(head).__name__}) is another: change it or remove class_weights.'
+        )
 
 
 def _read_train_cfg(
@@ -398,23 +482,29 @@ def _read_train_cfg(
     hard_labels: bool = False,
     teacher_view: str = 'weak',
     student_view: str = 'strong',
+    teacher_norm: str = 'running',
     **unknown: Any,
 ) -> ConfigDict:
     if unknown:
         raise ValueError(
             f"semi_train_cfg.{next(iter(unknown))} is unknown: use 'burn_in', 'hard_labels', "
-            "'teacher_view' and 'student_view'."
+            "'teacher_view', 'student_view' and 'teacher_norm'."
         )
     if burn_in < 0:
         raise ValueError(f'semi_train_cfg.burn_in={burn_in} counts iterations: give a number >= 0.')
     for key, view in (('teacher_view', teacher_view), ('student_view', student_view)):
         if view not in VIEWS:
             raise ValueError(f"semi_train_cfg.{key}='{view}' is unknown: use one of {VIEWS}.")
+    if teacher_norm not in TEACHER_NORMS:
+        raise ValueError(
+            f"semi_train_cfg.teacher_norm='{teacher_norm}' is unknown: use one of {TEACHER_NORMS}."
+        )
     return ConfigDict(
         burn_in=burn_in,
         hard_labels=hard_labels,
         teacher_view=teacher_view,
         student_view=student_view,
+        teacher_norm=teacher_norm,
     )
 
 

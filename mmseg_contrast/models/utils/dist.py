@@ -42,3 +42,30 @@ class _Gather(torch.autograd.Function):
         grad = grad.contiguous()
         all_reduce(grad)
         return grad.narrow(ctx.dim, get_rank() * ctx.size, ctx.size), None
+
+
+def reduce_sum(x: Tensor) -> Tensor:
+    """Return the sum of ``x`` over the ranks, with a gradient through all of them.
+
+    A loss made of such sums is the same on every rank; once DistributedDataParallel has averaged the
+    gradients, they are those of the joint batch. Every rank must call this in the same order.
+
+    Args:
+        x (Tensor): Any tensor, of the same shape on every rank.
+    """
+    return x if get_world_size() == 1 else _ReduceSum.apply(x)
+
+
+class _ReduceSum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        x = x.clone()
+        all_reduce(x)
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        # Each rank's loss depends on the x of every rank.
+        grad = grad.clone()
+        all_reduce(grad)
+        return grad

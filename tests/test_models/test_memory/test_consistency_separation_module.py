@@ -310,7 +310,7 @@ def test_drift_is_the_cosine_with_the_running_means():
     bank.commit()
     means = [F.normalize(x.mean(2).sum(0), dim=1) for x in (first, second)]
     expected = F.cosine_similarity(means[0], means[1], dim=1).mean()
-    assert float(bank.statistics()['cons_proxy']) == pytest.approx(float(expected), rel=1e-4)
+    assert float(bank.events()['cons_proxy']) == pytest.approx(float(expected), rel=1e-4)
     torch.testing.assert_close(bank.running_means, 0.75 * means[0] + 0.25 * means[1])
 
 
@@ -335,7 +335,7 @@ def test_no_host_sync_and_no_copy_of_the_bank():
     with SyncCounter() as counter:
         stage(bank, features, filled)
         bank.commit()
-        bank.statistics()
+        bank.events()
     assert dict(counter.counts) == {}
     assert [b.data_ptr() for b in bank.buffers()] == pointers
 
