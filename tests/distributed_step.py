@@ -39,7 +39,7 @@ def c3_cfg():
 
 def bank_cfg():
     # Nothing is drawn at random: two views that are copies.
-    contrast = bank_contrast_cfg(in_index=1, labeled_images=2, loss_weight=1.0)
+    contrast = bank_contrast_cfg(in_index=1, labeled_images=2, confidence=None, loss_weight=1.0)
     return memory_bank_cfg(
         size=SIZE,
         mixing={'type': 'AugmentedViews'},

@@ -154,7 +154,7 @@ class ClassBankContrastHead(ContrastHead):
             stats.update({f'raw_{name}': raw.detach(), f'pixels_{name}': pixels})
         ramp = self.ramp(current_iter())
         stats['ramp'] = ramp
-        if current_iter() >= self.bank_start and step.labeled is not None:
+        if current_iter() >= self.bank_start and step.target_labeled:
             stats.update(self._stage(step, projection.detach(), teacher))
         return {'loss_contrast': self.loss_weight * ramp * total}, stats
 
