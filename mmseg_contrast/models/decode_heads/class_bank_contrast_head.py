@@ -92,6 +92,7 @@ class ClassBankContrastHead(ContrastHead):
                 raise ValueError(f'{name}({key}={value}) must be at least 1, or None.')
         if rows_factor < 1:
             raise ValueError(f'{name}(rows_factor={rows_factor}) must be at least 1.')
+        self.bank_size = bank_size
         self.bank_start = bank_start
         self.labeled_images = labeled_images
         self.rows_factor = rows_factor
