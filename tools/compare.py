@@ -54,6 +54,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--num-images', type=int, default=4, help='rows of the picture')
     parser.add_argument(
+        '--hide-images',
+        action='store_true',
+        help='draw class colours alone, for images that may not be shown to others',
+    )
+    parser.add_argument(
         '--no-train', action='store_true', help='only read what has been trained already'
     )
     parser.add_argument(
@@ -76,7 +81,9 @@ def last_checkpoint(folder: Path) -> Path:
     return Path((folder / 'last_checkpoint').read_text(encoding='utf-8').strip())
 
 
-def draw_predictions(folders: dict[str, Path], cfg: Config, num: int, out: Path) -> None:
+def draw_predictions(
+    folders: dict[str, Path], cfg: Config, num: int, out: Path, hide_images: bool
+) -> None:
     """Draw validation images, their truth, and the prediction of each run."""
     dataset = Runner.build_dataloader(
         {**cfg.val_dataloader, 'num_workers': 0, 'persistent_workers': False}
@@ -87,14 +94,20 @@ def draw_predictions(folders: dict[str, Path], cfg: Config, num: int, out: Path)
     truths = [load(info)['gt_seg_map'] for info in infos]
     images = [imread(info['img_path'], channel_order='rgb') for info in infos]
     palette = np.array(dataset.metainfo['palette'], np.uint8)
-    columns = {'image': images, 'truth': [overlay(*pair, palette) for pair in zip(images, truths)]}
+    opacity = 1.0 if hide_images else 0.65
+
+    def paint(labels: list[np.ndarray]) -> list[np.ndarray]:
+        return [overlay(*pair, palette, opacity) for pair in zip(images, labels)]
+
+    columns = {} if hide_images else {'image': images}
+    columns['truth'] = paint(truths)
     for name, folder in track_iter_progress(list(folders.items())):
         run_cfg = next(folder.glob('*.py'))
         model = init_model(str(run_cfg), str(last_checkpoint(folder)), device='cpu')
         predicted = [
             inference_model(model, info['img_path']).pred_sem_seg.data[0].numpy() for info in infos
         ]
-        columns[name] = [overlay(*pair, palette) for pair in zip(images, predicted)]
+        columns[name] = paint(predicted)
     write_file(out, draw_grid(columns, dataset.metainfo['classes'], palette))
 
 
@@ -135,7 +148,7 @@ def main(argv: list[str] | None = None) -> None:
     scores = [{**vars(result), 'scores': dict(result.scores)} for result in results]
     write_file(args.work_dir / 'results.json', json.dumps(scores, indent=2) + '\n')
     picture = args.work_dir / 'predictions.png'
-    draw_predictions(folders, cfgs[names[0]], args.num_images, picture)
+    draw_predictions(folders, cfgs[names[0]], args.num_images, picture, args.hide_images)
     print(
         f'\npicture: {picture}   table: {args.work_dir / "table.md"}   {time.time() - start:.0f} s'
     )

@@ -7,16 +7,24 @@ _base_ = [
 ]
 
 num_classes = 11
-burn_in = 400
+class_weight = _base_.class_weight
+burn_in = 800
 unimatch = _base_.unimatch
 unimatch.semi_train_cfg.burn_in = burn_in
-unimatch.unsup_loss.ramp = dict(start=burn_in, length=burn_in)
+unimatch.unsup_loss.ramp = dict(start=burn_in, length=400)
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(
     **unimatch,
     data_preprocessor=data_preprocessor,
-    decode_head=dict(num_classes=num_classes),
-    auxiliary_head=[dict(head, num_classes=num_classes) for head in _base_.model.auxiliary_head],
+    decode_head=dict(num_classes=num_classes, loss_decode=dict(class_weight=class_weight)),
+    auxiliary_head=[
+        dict(
+            head,
+            num_classes=num_classes,
+            loss_decode=dict(head.loss_decode, class_weight=class_weight),
+        )
+        for head in _base_.model.auxiliary_head
+    ],
 )
 # weaker than in C3-SemiSeg: a net from scratch has no features yet that survive more
 unlabeled_dataset = _base_.unlabeled_dataset

@@ -7,19 +7,29 @@ _base_ = [
 ]
 
 num_classes = 11
-burn_in = 400
+class_weight = _base_.class_weight
+burn_in = 800
 c3semiseg = _base_.c3semiseg
 c3semiseg.semi_train_cfg.burn_in = burn_in
 # 2.63, the weight for a pretrained net, unteaches a net from scratch the classes that it knows least
 c3semiseg.unsup_loss.loss_weight = 1.0
-c3semiseg.unsup_loss.ramp = dict(start=burn_in, length=burn_in)
+c3semiseg.unsup_loss.ramp = dict(start=burn_in, length=400)
+# the teacher is not sure of itself before the net has learnt: soft labels would teach it to stay unsure
+c3semiseg.semi_train_cfg.hard_labels = True
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(
     **c3semiseg,
     data_preprocessor=data_preprocessor,
-    decode_head=dict(num_classes=num_classes),
+    decode_head=dict(num_classes=num_classes, loss_decode=dict(class_weight=class_weight)),
     auxiliary_head=[
-        *[dict(head, num_classes=num_classes) for head in _base_.model.auxiliary_head],
+        *[
+            dict(
+                head,
+                num_classes=num_classes,
+                loss_decode=dict(head.loss_decode, class_weight=class_weight),
+            )
+            for head in _base_.model.auxiliary_head
+        ],
         dict(_base_.c3_contrast, in_channels=256),
     ],
 )

@@ -7,18 +7,26 @@ _base_ = [
 ]
 
 num_classes = 11
-burn_in = 400
+class_weight = _base_.class_weight
+burn_in = 800
 csc = _base_.csc
 csc.semi_train_cfg.burn_in = burn_in
-csc.unsup_loss.ramp = dict(start=burn_in, length=burn_in)
+csc.unsup_loss.ramp = dict(start=burn_in, length=400)
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(
     **csc,
     data_preprocessor=data_preprocessor,
-    decode_head=dict(num_classes=num_classes),
+    decode_head=dict(num_classes=num_classes, loss_decode=dict(class_weight=class_weight)),
     # stride 8: fewer pixels and a smaller bank than the paper's, which take most of the time on a CPU
     auxiliary_head=[
-        *[dict(head, num_classes=num_classes) for head in _base_.model.auxiliary_head],
+        *[
+            dict(
+                head,
+                num_classes=num_classes,
+                loss_decode=dict(head.loss_decode, class_weight=class_weight),
+            )
+            for head in _base_.model.auxiliary_head
+        ],
         dict(
             _base_.csc_contrast,
             in_channels=256,

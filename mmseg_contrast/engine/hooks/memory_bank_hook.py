@@ -27,9 +27,6 @@ class MemoryBankHook(Hook):
 
     Args:
         interval (int): Iterations between logs; use that of ``LoggerHook``.
-
-    Raises:
-        TypeError: If the model has no memory bank.
     """
 
     # Before LoggerHook (BELOW_NORMAL) and CheckpointHook (VERY_LOW).
@@ -44,9 +41,9 @@ class MemoryBankHook(Hook):
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         banks = [m for m in model.modules() if isinstance(m, ClassMemoryBank)]
         if not banks:
-            raise TypeError(
-                f'MemoryBankHook finds no memory bank in the {type(model).__name__}: add a '
-                'contrast head with a bank to auxiliary_head or remove the hook.'
+            runner.logger.warning(
+                f'MemoryBankHook finds no memory bank in the {type(model).__name__} and does nothing: '
+                'add a contrast head with a bank to auxiliary_head if there should be one.'
             )
         names = ['bank'] if len(banks) == 1 else [f'bank_{i}' for i in range(len(banks))]
         self.banks = dict(zip(names, banks))
@@ -56,7 +53,7 @@ class MemoryBankHook(Hook):
             if isinstance(head, ClassBankContrastHead) and head.labeled_images is None:
                 head.labeled_images = len(first)
         classes = getattr(dataset, 'metainfo', {}).get('classes')
-        self.classes = classes or [str(i) for i in range(banks[0].num_classes)]
+        self.classes = classes or [str(i) for i in range(getattr(model, 'num_classes', 0))]
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None

@@ -92,6 +92,7 @@ class ClassBankContrastHead(ContrastHead):
                 raise ValueError(f'{name}({key}={value}) must be at least 1, or None.')
         if rows_factor < 1:
             raise ValueError(f'{name}(rows_factor={rows_factor}) must be at least 1.')
+        self.bank_size = bank_size
         self.bank_start = bank_start
         self.labeled_images = labeled_images
         self.rows_factor = rows_factor
@@ -154,7 +155,7 @@ class ClassBankContrastHead(ContrastHead):
             stats.update({f'raw_{name}': raw.detach(), f'pixels_{name}': pixels})
         ramp = self.ramp(current_iter())
         stats['ramp'] = ramp
-        if current_iter() >= self.bank_start and step.labeled is not None:
+        if current_iter() >= self.bank_start and step.target_labeled:
             stats.update(self._stage(step, projection.detach(), teacher))
         return {'loss_contrast': self.loss_weight * ramp * total}, stats
 

@@ -47,7 +47,7 @@ class MedianFrequencyWeights(nn.Module):
     Args:
         num_classes (int): Number of classes C.
         momentum (float): Share of the new counts in the average, in (0, 1].
-        start (int): Iteration from which the weights are used; 1 before it, while it counts.
+        start (int): Iteration from which the weights are used; before it the losses' own are.
 
     Raises:
         ValueError: If the momentum is out of its range.
@@ -66,8 +66,8 @@ class MedianFrequencyWeights(nn.Module):
         self.register_buffer('frequency', torch.zeros(num_classes))
 
     @torch.no_grad()
-    def forward(self, *targets: PixelTargets | None) -> Tensor:
-        """Count a step's targets and return the weights of shape (C,).
+    def forward(self, *targets: PixelTargets | None) -> Tensor | None:
+        """Count a step's targets and return the weights of shape (C,), or None before the start.
 
         Args:
             targets (PixelTargets): Labels and pseudo-labels of this rank; None where there are none.
@@ -81,5 +81,4 @@ class MedianFrequencyWeights(nn.Module):
         counts = counts[:-1]
         all_reduce(counts)
         self.frequency.lerp_(counts, self.momentum)
-        weights = median_frequency_weights(self.frequency)
-        return weights if current_iter() >= self.start else torch.ones_like(weights)
+        return median_frequency_weights(self.frequency) if current_iter() >= self.start else None

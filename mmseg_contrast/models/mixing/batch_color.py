@@ -38,7 +38,9 @@ def jitter_color(
     images = (images * brightness[:, None, None, None]).clamp(0, 1)
     mean = torch.einsum('c,bchw->b', to_yiq[0], images) / images[0, 0].numel()
     turn = torch.zeros(len(images), 3, 3, device=images.device, dtype=images.dtype)
-    cos, sin = (2 * math.pi * hue).cos() * saturation, (2 * math.pi * hue).sin() * saturation
+    # Red, green, blue go round this plane clockwise.
+    angle = -2 * math.pi * hue
+    cos, sin = angle.cos() * saturation, angle.sin() * saturation
     turn[:, 0, 0] = 1
     turn[:, 1, 1], turn[:, 1, 2] = cos, -sin
     turn[:, 2, 1], turn[:, 2, 2] = sin, cos

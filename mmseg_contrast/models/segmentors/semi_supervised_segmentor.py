@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from typing import Any
 
 import torch
@@ -21,7 +20,7 @@ from ...utils.running_stats import RunningStats
 from ..decode_heads import ContrastHead
 from ..losses import PixelCrossEntropyLoss
 from ..mixing import Mixed
-from ..utils import NamedEMA, current_iter, supervised_losses
+from ..utils import NamedEMA, build_slot, current_iter, supervised_losses
 from .student_view import StudentView
 
 BRANCHES = ('student', 'teacher')
@@ -125,9 +124,9 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         known = {'num_classes': num_classes}
         for key in ('mean', 'std'):
             known[key] = (kwargs.get('data_preprocessor') or {}).get(key)
-        self.selector = _build_slot('selector', selector, known)
-        self.mixing = _build_slot('mixing', mixing, known)
-        self.class_weights = _build_slot('class_weights', class_weights, known)
+        self.selector = build_slot('selector', selector, known)
+        self.mixing = build_slot('mixing', mixing, known)
+        self.class_weights = build_slot('class_weights', class_weights, known)
         if isinstance(unsup_loss, list):
             self.unsup_loss = nn.ModuleList(MODELS.build(cfg) for cfg in unsup_loss)
         else:
@@ -235,7 +234,8 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         class_weight = None
         if self.class_weights is not None:
             class_weight = self.class_weights(step.target_labeled, step.pseudo)
-            stats['class_weight_per_class'] = class_weight
+            if class_weight is not None:
+                stats['class_weight_per_class'] = class_weight
         labeled_images, unmixed = images, step.pseudo
         if step.pseudo is not None:
             unlabeled = inputs[student_view]
@@ -450,20 +450,6 @@ def _tap(head: nn.Module, name: str) -> None:
 def _keep_input(module: nn.Module, args: tuple[Tensor]) -> None:
     # On the module itself and not in a closure, so that copies of the segmentor keep their own.
     module.seen = args[0]
-
-
-def _build_slot(name: str, cfg: dict | None, known: dict[str, Any]) -> nn.Module | None:
-    # A filling takes from `known` what its config does not say and its signature has.
-    if cfg is None:
-        return None
-    kind = MODELS.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
-    if kind is None:
-        raise ValueError(
-            f"{name}.type='{cfg['type']}' is not registered: correct its name or import its module."
-        )
-    parameters = inspect.signature(kind).parameters
-    given = {k: v for k, v in known.items() if k in parameters and v is not None}
-    return MODELS.build({**given, **cfg})
 
 
 def _check_takes_class_weights(name: str, head: nn.Module) -> None:

@@ -6,6 +6,7 @@ from .class_selectors import ClassBatchNorm, ClassSelectors
 from .dist import gather_with_grad, reduce_mean, reduce_sum
 from .ema import NamedEMA
 from .ramp import Ramp, current_iter, training_progress
+from .slots import build_slot
 from .supervised import supervised_losses
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     'ClassSelectors',
     'NamedEMA',
     'Ramp',
+    'build_slot',
     'class_blocks',
     'current_iter',
     'gather_pixels',

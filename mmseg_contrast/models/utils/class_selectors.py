@@ -40,7 +40,9 @@ class ClassBatchNorm(nn.Module):
         self.register_buffer('running_mean', torch.zeros(num_classes, channels))
         self.register_buffer('running_var', torch.ones(num_classes, channels))
 
-    def forward(self, x: Tensor, classes: Tensor, mask: Tensor, frozen: bool = False) -> Tensor:
+    def forward(
+        self, x: Tensor, classes: Tensor, mask: Tensor, frozen: bool = False, shared: bool = False
+    ) -> Tensor:
         """Normalise blocks of rows.
 
         Args:
@@ -48,25 +50,29 @@ class ClassBatchNorm(nn.Module):
             classes (Tensor): Class of each block, int64 of shape (G,).
             mask (Tensor): Bool of shape (G, R); False rows are padding and do not count.
             frozen (bool): Whether to use the running statistics, as in eval mode.
+            shared (bool): Whether all ranks have the same rows, which then count once.
         """
         mean, var = self.running_mean, self.running_var
         if self.training and not frozen:
-            mean, var = self._batch_statistics(x, classes, mask)
+            mean, var = self._batch_statistics(x, classes, mask, shared)
         scale = self.weight * (var + self.eps).rsqrt()
         shift = self.bias - mean * scale
         return x * scale[classes].unsqueeze(1) + shift[classes].unsqueeze(1)
 
-    def _batch_statistics(self, x: Tensor, classes: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def _batch_statistics(
+        self, x: Tensor, classes: Tensor, mask: Tensor, shared: bool
+    ) -> tuple[Tensor, Tensor]:
+        joint = (lambda value: value) if shared else reduce_sum
         every = torch.arange(len(self.weight), device=x.device)
         owner = (classes == every.unsqueeze(1)).to(x)
         kept = mask.to(x)
         sums = owner @ torch.cat([(x * kept.unsqueeze(2)).sum(1), kept.sum(1, keepdim=True)], 1)
-        sums = reduce_sum(sums)
+        sums = joint(sums)
         count = sums[:, -1:].detach()
         mean = sums[:, :-1] / count.clamp(min=1)
         # Centred first: a difference of large squares would lose the variance in float32.
         centred = (x - mean[classes].unsqueeze(1)) * kept.unsqueeze(2)
-        var = reduce_sum(owner @ centred.square().sum(1)) / count.clamp(min=1)
+        var = joint(owner @ centred.square().sum(1)) / count.clamp(min=1)
         enough = count > 1
         with torch.no_grad():
             unbiased = var * count / (count - 1).clamp(min=1)
@@ -101,7 +107,9 @@ class ClassSelectors(nn.Module):
         for parameter in (self.weight, self.score_weight, self.score_bias):
             nn.init.uniform_(parameter, -bound, bound)
 
-    def forward(self, x: Tensor, classes: Tensor, mask: Tensor, frozen: bool = False) -> Tensor:
+    def forward(
+        self, x: Tensor, classes: Tensor, mask: Tensor, frozen: bool = False, shared: bool = False
+    ) -> Tensor:
         """Score blocks of rows.
 
         Args:
@@ -109,13 +117,14 @@ class ClassSelectors(nn.Module):
             classes (Tensor): Class of each block, int64 of shape (G,).
             mask (Tensor): Bool of shape (G, R); False rows are padding.
             frozen (bool): Whether to normalise by running statistics and leave them alone.
+            shared (bool): Whether all ranks have the same rows.
 
         Returns:
             Tensor: Scores in (0, 1) of shape (G, R); those of padding mean nothing.
         """
         with without_autocast(x):
             x = torch.bmm(x.to(self.weight), self.weight[classes].mT)
-            x = F.leaky_relu(self.norm(x, classes, mask, frozen), 0.2)
+            x = F.leaky_relu(self.norm(x, classes, mask, frozen, shared), 0.2)
             score = torch.bmm(x, self.score_weight[classes].unsqueeze(2)).squeeze(2)
             return (score + self.score_bias[classes].unsqueeze(1)).sigmoid()
 
@@ -134,15 +143,15 @@ class ClassSelectors(nn.Module):
         scores = self(rows[index], classes, mask, frozen).flatten()
         return torch.cat([scores, scores.new_zeros(1)])[place]
 
-    def score_bank(self, rows: Tensor, valid: Tensor, frozen: bool = False) -> Tensor:
-        """Score the rows of a bank.
+    def score_bank(self, rows: Tensor, valid: Tensor) -> Tensor:
+        """Score the rows of a bank, which is the same on every rank.
 
         Args:
             rows (Tensor): Bank rows of shape (C, L, D).
             valid (Tensor): Bool of shape (C, L).
-            frozen (bool): Whether to normalise by running statistics and leave them alone.
 
         Returns:
             Tensor: Scores of shape (C, L).
         """
-        return self(rows, torch.arange(self.num_classes, device=rows.device), valid, frozen)
+        classes = torch.arange(self.num_classes, device=rows.device)
+        return self(rows, classes, valid, shared=True)
