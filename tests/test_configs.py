@@ -24,14 +24,16 @@ from mmseg_contrast.models.decode_heads import ContrastHead
 from mmseg_contrast.structures import Features
 
 ROOT = Path(__file__).parents[1]
-METHODS = ('c3semiseg', 'memory_bank')
+METHODS = ('c3semiseg', 'memory_bank', 'csc')
 FOLDERS = (*METHODS, 'baselines')
 CONFIGS = {p.stem: p for folder in FOLDERS for p in (ROOT / 'configs' / folder).glob('*.py')}
 NAME = re.compile(
-    r'(?P<method>c3semiseg|memory_bank|sup|mean-teacher|cutmix)_('
+    r'(?P<method>c3semiseg|memory_bank|csc(-(c3semiseg|mean-teacher|fixmatch|sup))?|'
+    r'sup|mean-teacher|cutmix|fixmatch|unimatch)_('
     r'(?P<model>[a-z0-9]+(_[a-z0-9-]+)?)_'
     r'((?P<gpus>\d+)xb(?P<batch>\d+)-(?P<length>\d+)k_)?'
-    r'(?P<domain>gta5-)?(?P<data>[a-z0-9]+)(?P<semi>-semi)?-(?P<fraction>1by\d+|full)-(?P<crop>\d+x\d+)'
+    r'(?P<domain>gta5-)?(?P<data>[a-z0-9]+)(?P<protocol>-u2pl)?(?P<semi>-semi)?-'
+    r'(?P<fraction>1by\d+|full)-(?P<crop>\d+x\d+)'
     r'(_(?P<variant>official))?|mosaic)'
 )
 CITYSCAPES = 'c3semiseg_deeplabv2_r101-d8_4xb8-25k_cityscapes-semi-1by8-256x512'
@@ -41,6 +43,7 @@ SEMI_KEYS = {
     'mixing',
     'unsup_loss',
     'class_weights',
+    'extra_views',
     'semi_train_cfg',
     'semi_test_cfg',
 }
@@ -87,7 +90,9 @@ def build(cfg):
 def check_forward(model, images, num_classes):
     stages = model.extract_feat(images)
     logits = model.decode_head.forward(stages)
-    features = Features(stages, vars(model.decode_head.conv_seg).pop('seen', None))
+    head = model.decode_head
+    taps = getattr(model, 'taps', ())
+    features = Features(stages, {name: vars(head.get_submodule(name)).pop('seen') for name in taps})
     assert logits.shape[:2] == (len(images), num_classes)
     for head in model.auxiliary_head if model.with_auxiliary_head else []:
         if isinstance(head, ContrastHead):
@@ -144,7 +149,8 @@ def test_name_says_what_it_is(name):
     match = NAME.fullmatch(name)
     assert match, f'{name} does not follow the pattern of names'
     assert depth(path) <= 3
-    assert path.parent.name == (match['method'] if match['method'] in METHODS else 'baselines')
+    folder = match['method'].split('-')[0]
+    assert path.parent.name == (folder if folder in METHODS else 'baselines')
     assert ('datasets' in cfg.train_dataloader.dataset) == is_semi(name)
     if name.endswith('mosaic'):
         return
@@ -157,7 +163,8 @@ def test_name_says_what_it_is(name):
     if match['batch']:
         assert cfg.train_dataloader.batch_size == int(match['batch'])
         assert cfg.train_cfg.max_iters == 1000 * int(match['length'])
-    listed = f'data_lists/{match["data"]}/{match["data"]}.0@{match["fraction"]}'
+    protocol = f'{match["protocol"][1:]}_' if match['protocol'] else ''
+    listed = f'data_lists/{match["data"]}/{protocol}{match["data"]}.0@{match["fraction"]}'
     lists = (
         ['', ''] if match['fraction'] == 'full' else [f'{listed}.txt', f'{listed}-unlabeled.txt']
     )
@@ -192,7 +199,9 @@ def test_has_what_the_tools_of_mmseg_read(name):
     hooks = [hook.type for hook in cfg.custom_hooks]
     assert hooks[0] == 'CheckSetupHook'
     assert ('MeanTeacherHook' in hooks) == is_semi(name)
-    assert cfg.val_cfg.type == ('TeacherStudentValLoop' if is_semi(name) else 'ValLoop')
+    # FixMatch's teacher is the student
+    two = is_semi(name) and 'match_' not in name
+    assert cfg.val_cfg.type == ('TeacherStudentValLoop' if two else 'ValLoop')
 
 
 # ------------------------------------------------------------------ methods and their baselines
@@ -203,9 +212,10 @@ def baseline_of(name):
     loader = load(name).train_dataloader
     ratio = loader.sampler.source_ratio
     labeled = loader.batch_size * ratio[0] // sum(ratio)
-    name = re.sub(f'^({"|".join(METHODS)}|[^_]+)', 'sup', name)
+    name = re.sub(f'^({"|".join(METHODS)}|)[^_]*', 'sup', name)
     name = name.replace('-semi', '').replace('gta5-', '')
-    return name.replace(f'xb{loader.batch_size}-', f'xb{labeled}-')
+    name = name.replace(f'xb{loader.batch_size}-', f'xb{labeled}-')
+    return name if name in CONFIGS else name.removesuffix('_official')
 
 
 @pytest.mark.parametrize('name', [n for n in sorted(CONFIGS) if is_semi(n)])
@@ -238,7 +248,7 @@ def test_differs_from_its_baseline_in_the_method_alone(name):
     heads = [h for h in plain.pop('auxiliary_head', None) or [] if 'ContrastHead' not in h.type]
     expected = dict(sup.model)
     assert expected.pop('type') == 'EncoderDecoder'
-    assert heads == expected.pop('auxiliary_head', [])
+    assert heads == (expected.pop('auxiliary_head', None) or [])
     for cfg in (plain, expected):
         cfg['data_preprocessor'] = {**cfg['data_preprocessor'], 'type': None}
     assert plain == expected
@@ -260,6 +270,99 @@ def test_mean_teacher_and_cutmix_leave_parts_out(name):
     pairs = None if cfg.model.mixing is None else cfg.model.mixing.pairs
     assert pairs == ('intra' if name.startswith('cutmix') else None)
     assert not any(h.type == 'PixelContrastHead' for h in cfg.model.auxiliary_head or [])
+
+
+@pytest.mark.parametrize('name', [n for n in sorted(CONFIGS) if n.startswith('csc-')])
+def test_csc_rides_on_a_recipe_and_changes_its_contrast_alone(name):
+    cfg, recipe = load(name), load(name.removeprefix('csc-'))
+    *heads, contrast = cfg.model.auxiliary_head
+    assert contrast.type == 'CSCContrastHead'
+    theirs = [h for h in recipe.model.auxiliary_head if h.type != 'PixelContrastHead']
+    assert heads == theirs
+    assert {**cfg.model, 'auxiliary_head': None} == {**recipe.model, 'auxiliary_head': None}
+    assert cfg.custom_hooks[:-1] == recipe.custom_hooks
+    assert cfg.custom_hooks[-1].type == 'MemoryBankHook'
+    for key in ('train_dataloader', 'optim_wrapper', 'train_cfg', 'val_cfg'):
+        assert cfg[key] == recipe[key], key
+    own = load(re.sub('^[^_]+', 'csc', name).replace('camvid-1', 'camvid-semi-1'))
+    own = own.model.auxiliary_head[-1]
+    places = {'in_index', 'num_classes'}
+    assert {k: v for k, v in contrast.items() if k not in places} == {
+        k: v for k, v in own.items() if k not in places
+    }
+
+
+@pytest.mark.parametrize('name', [n for n in sorted(CONFIGS) if n.startswith('unimatch_')])
+def test_unimatch_is_fixmatch_with_two_more_views(name):
+    cfg, fixmatch = load(name), load(name.replace('unimatch', 'fixmatch'))
+    strong, dropped = cfg.model.extra_views
+    own = cfg.model.unsup_loss.loss_weight
+    weights = [own, own * strong.weight, own * dropped.weight]
+    assert weights == [0.25, 0.25, 0.5]
+    assert (strong.view, dropped.view, dropped.mix) == ('strong2', 'weak', False)
+    for key in ('selector', 'mixing', 'semi_train_cfg'):
+        assert cfg.model[key] == fixmatch.model[key], key
+    ours, theirs = (sources(c)[1].pipeline for c in (cfg, fixmatch))
+    assert ours[:-1] == theirs[:-1]
+    assert ours[-1].strong2 == ours[-1].strong == theirs[-1].strong
+    for each in (cfg, fixmatch):
+        (hook,) = (h for h in each.custom_hooks if h.type == 'MeanTeacherHook')
+        assert hook.momentum == 1.0
+
+
+@pytest.mark.parametrize(
+    ('data', 'epochs', 'unlabeled'),
+    [
+        ('voc12aug', 80, {'1by16': 9920, '1by8': 9259, '1by4': 7936, '1by2': 5291}),
+        ('cityscapes', 200, {'1by16': 2789, '1by8': 2603}),
+    ],
+)
+def test_csc_is_trained_as_published(data, epochs, unlabeled):
+    for fraction, number in unlabeled.items():
+        (name,) = (
+            n for n in CONFIGS if re.match(f'csc_.*{data}-u2pl-semi-{fraction}-\\d+x\\d+$', n)
+        )
+        cfg = load(name)
+        batch = cfg.train_dataloader.batch_size // 2
+        assert cfg.train_cfg.max_iters == pytest.approx(epochs * number / batch, rel=0.005)
+        voc = data == 'voc12aug'
+        assert batch == (4 if voc else 2)
+        assert cfg.crop_size == ((480, 480) if voc else (640, 640))
+        optimizer = cfg.optim_wrapper.optimizer
+        lr, decay = (2.5e-4, 1e-4) if voc else (1.25e-3, 5e-4)
+        assert (optimizer.type, optimizer.lr, optimizer.weight_decay) == ('SGD', lr, decay)
+        assert (cfg.param_scheduler[0].type, cfg.param_scheduler[0].power) == ('PolyLR', 0.9)
+        model = cfg.model
+        assert (model.selector.type, model.selector.threshold) == ('AELMask', 0.7 if voc else 0)
+        assert (model.mixing.pairs, model.mixing.prob) == ('unlabeled', 1.0)
+        assert model.semi_train_cfg.hard_labels and model.semi_train_cfg.get('burn_in', 0) == 0
+        assert ('sampler' in model.decode_head) == (not voc)
+        contrast = model.auxiliary_head[-1]
+        assert (contrast.temperature, contrast.top_n, contrast.loss_weight) == (0.1, 1, 1.0)
+        assert (contrast.bank.size, contrast.enqueue_per_class) == (2000, 10)
+        assert contrast.in_index == 'decode.classifier'
+        built, _ = build(cfg)
+        twin = [
+            m
+            for m in built.auxiliary_head[-1].projector.modules()
+            if isinstance(m, torch.nn.Conv2d)
+        ]
+        assert [(m.in_channels, m.out_channels) for m in twin] == [
+            (512, 256),
+            (256, 256),
+            (256, 256),
+        ]
+
+
+def test_official_of_csc_differs_where_the_readme_says():
+    name = 'csc_deeplabv3plus_r101-d8_1xb4-260k_cityscapes-u2pl-semi-1by8-640x640'
+    paper, code = load(name).model, load(f'{name}_official').model
+    assert (code.selector.type, code.selector.drop) == ('EntropyPercentileMask', 80)
+    ours, theirs = code.auxiliary_head[-1], paper.auxiliary_head[-1]
+    changed = {key for key in ours if ours[key] != theirs.get(key)}
+    assert changed == {'samples_per_class', 'enqueue', 'bank'}
+    assert (ours.bank.gate, ours.bank.gate_range, ours.bank.min_fill) == ('official', 1.0, 0.0)
+    assert sorted(set(ours.samples_per_class)) == [16, 64]
 
 
 def test_method_moves_to_other_models_by_their_base_files():

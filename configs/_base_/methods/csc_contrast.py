@@ -2,7 +2,7 @@
 #     model = dict(auxiliary_head=[dict(_base_.csc_contrast, in_channels=...)])
 #     custom_hooks = [*_base_.custom_hooks, dict(type='MemoryBankHook')]
 csc_contrast = dict(
-    type='CSCHead',
+    type='CSCContrastHead',
     in_index='decode',
     channels=256,
     temperature=0.1,

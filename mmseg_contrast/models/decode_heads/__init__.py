@@ -3,13 +3,13 @@
 from .class_bank_contrast_head import ClassBankContrastHead
 from .contrast_head import ContrastHead, ConvProjector, MLPProjector
 from .conv_norm_projector import ConvNormProjector
-from .csc_head import CSCHead
+from .csc_contrast_head import CSCContrastHead
 from .deeplabv2_head import DeepLabV2Head
 from .deeplabv3plus_head import DeepLabV3PlusHead
 from .pixel_contrast_head import PixelContrastHead
 
 __all__ = [
-    'CSCHead',
+    'CSCContrastHead',
     'ClassBankContrastHead',
     'ContrastHead',
     'ConvNormProjector',

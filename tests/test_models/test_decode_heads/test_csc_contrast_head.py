@@ -28,7 +28,7 @@ BANK = {'size': 12, 'gate': None, 'consistency': False}
 
 def csc_cfg(**kwargs):
     return {
-        'type': 'CSCHead',
+        'type': 'CSCContrastHead',
         'in_channels': CHANNELS,
         'channels': DIM,
         'in_index': 1,

@@ -31,7 +31,7 @@ ENQUEUED = ('anchors', 'pixels')
 
 
 @MODELS.register_module()
-class CSCHead(ContrastHead):
+class CSCContrastHead(ContrastHead):
     r"""Contrast of sampled pixels with each other and with a bank of regularised features.
 
     Anchors are the student's embeddings of class-balanced pixels, half of them hard where there are
