@@ -1,6 +1,7 @@
 """Hooks."""
 
 from .check_setup_hook import CheckSetupHook
+from .consistency_probe_hook import ConsistencyProbeHook
 from .mean_teacher_hook import MeanTeacherHook
 from .memory_bank_hook import MemoryBankHook
 from .semi_diagnostics_hook import SemiDiagnosticsHook
@@ -8,6 +9,7 @@ from .step_seed_hook import StepSeedHook
 
 __all__ = [
     'CheckSetupHook',
+    'ConsistencyProbeHook',
     'MeanTeacherHook',
     'MemoryBankHook',
     'SemiDiagnosticsHook',

@@ -393,6 +393,14 @@ class SemiSupervisedSegmentor(EncoderDecoder):
             return Mixed(images, labeled, pseudo, lambda x: x)
         return self.mixing(images, labeled, pseudo, num_target)
 
+    def student_features(self, images: Tensor) -> Features:
+        """Return what the contrast heads see of images, without augmentation or mixing.
+
+        Args:
+            images (Tensor): Preprocessed images of shape (B, 3, H, W).
+        """
+        return self._forward_branch(self, images)[0]
+
     def _forward_branch(
         self, branch: EncoderDecoder, images: Tensor, perturbation: nn.Module | None = None
     ) -> tuple[Features, Tensor]:
