@@ -47,6 +47,23 @@ def bank_cfg():
     )
 
 
+def csc_cfg():
+    # All pixels are sampled, enqueued and kept, so nothing depends on what is drawn.
+    contrast = contrast_cfg(
+        type='CSCContrastHead',
+        samples_per_class=16,
+        enqueue_per_class=16,
+        bank={'size': 150, 'min_fill': 0.0, 'gate_range': 0.5},
+    )
+    return semi_cfg(
+        size=SIZE,
+        mixing=None,
+        auxiliary_head=[head_cfg(in_index=0), contrast],
+        selector={'type': 'AELMask', 'beta': 0.0, 'momentum': 0.5},
+        semi_train_cfg={'hard_labels': True},
+    )
+
+
 def model_and_batch(cfg=None):
     """The same model and joint batch in every process: 2 labelled and 2 unlabelled images."""
     init_default_scope('mmseg')
@@ -97,6 +114,19 @@ def bank_steps(model, images, samples, owner=None):
     return {'first': first, 'second': second, 'state': state}
 
 
+def csc_steps(model, images, samples, owner=None):
+    """Return what :func:`step` does of two steps, the second with a bank, and the state after them."""
+    owner = owner or model
+    bank = owner.auxiliary_head[1].bank
+    first = step(model, images, samples, owner)
+    bank.commit()
+    owner.zero_grad()
+    second = step(model, images, samples, owner)
+    bank.commit()
+    state = {**bank.state_dict(), 'confidence': owner.selector.confidence}
+    return {'first': first, 'second': second, 'state': {k: v.clone() for k, v in state.items()}}
+
+
 def run(rank, world_size, folder):
     """Take the part of one process and write what came out."""
     torch.distributed.init_process_group(
@@ -112,6 +142,7 @@ def run(rank, world_size, folder):
         return wrapped, images, samples, model
 
     torch.save(bank_steps(*own(bank_cfg())), f'{folder}/bank_{rank}.pth')
+    torch.save(csc_steps(*own(csc_cfg())), f'{folder}/csc_{rank}.pth')
     wrapped, images, samples, model = own(c3_cfg())
     torch.save(step(wrapped, images, samples, model), f'{folder}/{rank}.pth')
 
@@ -119,4 +150,6 @@ def run(rank, world_size, folder):
     samples['sup'][0].gt_sem_seg.data.fill_(255)
     last = step(wrapped, images, samples, model)
     torch.save(last, f'{folder}/ignored_{rank}.pth')
+    # No process may leave while another still talks to it.
+    torch.distributed.barrier()
     torch.distributed.destroy_process_group()
