@@ -87,7 +87,8 @@ def build(cfg):
 def check_forward(model, images, num_classes):
     stages = model.extract_feat(images)
     logits = model.decode_head.forward(stages)
-    features = Features(stages, vars(model.decode_head.conv_seg).pop('seen', None))
+    classifier = getattr(model.decode_head, 'conv_seg', model)
+    features = Features(stages, vars(classifier).pop('seen', None))
     assert logits.shape[:2] == (len(images), num_classes)
     for head in model.auxiliary_head if model.with_auxiliary_head else []:
         if isinstance(head, ContrastHead):
