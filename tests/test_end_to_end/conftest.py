@@ -1,5 +1,6 @@
 """A tiny data set, a tiny run of a real config, and the tools of MMSeg and of this repository."""
 
+import copy
 import importlib.util
 import json
 import os
@@ -217,6 +218,45 @@ def project(tmp_path_factory):
 @pytest.fixture(scope='session')
 def trained(project):
     """The project after one uninterrupted run by MMSeg's own train.py, in ``work_dirs/full``."""
+    torch.manual_seed(0)
+    project.mmseg('train.py', project.config, '--work-dir', project.work_dirs / 'full')
+    return project
+
+
+def write_second_domain(root):
+    """Write negatives of the labelled mosaics, whose masks have class 0 alone, as another data set."""
+    for path in sorted(root.joinpath('mosaic').glob('*/train/8_*.png')):
+        out = root / 'negative' / path.relative_to(root / 'mosaic')
+        out.parent.mkdir(parents=True, exist_ok=True)
+        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        cv2.imwrite(str(out), 255 - image if image.ndim == 3 else np.zeros_like(image))
+
+
+def with_second_domain(cfg):
+    """Add the negatives as a third source, in the branch `source`."""
+    labeled, unlabeled = cfg.train_dataloader.dataset.datasets
+    source = copy.deepcopy(labeled)
+    source.ann_file = ''
+    for key, folder in source.data_prefix.items():
+        source.data_prefix[key] = folder.replace('mosaic', 'negative')
+    source.pipeline[-1].source = source.pipeline[-1].pop('sup')
+    for dataset in (labeled, source, unlabeled):
+        dataset.pipeline[-1].branch_field = ['sup', 'source', 'weak']
+    cfg.train_dataloader.dataset.datasets = [labeled, source, unlabeled]
+    cfg.train_dataloader.sampler.source_ratio = [2, 2, 2]
+    return cfg
+
+
+@pytest.fixture(scope='session')
+def memory_bank(tmp_path_factory):
+    """A project after one run of the class-wise memory bank; `two_domains.py` waits to be run."""
+    root = tmp_path_factory.mktemp('memory_bank')
+    write_data(root / 'data' / 'mosaic')
+    write_second_domain(root / 'data')
+    project = Project(root)
+    cfg = tiny_config('memory_bank')
+    cfg.dump(project.config)
+    with_second_domain(cfg).dump(root / 'two_domains.py')
     torch.manual_seed(0)
     project.mmseg('train.py', project.config, '--work-dir', project.work_dirs / 'full')
     return project
