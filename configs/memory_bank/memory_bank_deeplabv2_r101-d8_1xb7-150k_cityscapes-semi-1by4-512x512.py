@@ -1,4 +1,4 @@
-_base_ = './memory_bank_deeplabv2_r101-d8_1xb7-150k_cityscapes-semi-1by8-512x512.py'
+_base_ = './memory_bank_deeplabv2_r101-d8_1xb7-150k_cityscapes-semi-1by30-512x512.py'
 
 labeled_list = 'data_lists/cityscapes/cityscapes.0@1by4.txt'
 unlabeled_list = 'data_lists/cityscapes/cityscapes.0@1by4-unlabeled.txt'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -34,7 +35,7 @@ def jitter_color(
     Returns:
         Tensor: Images with values in [0, 1].
     """
-    to_yiq = torch.tensor(YIQ, device=images.device, dtype=images.dtype)
+    to_yiq, to_rgb = _matrices(images.device, images.dtype)
     images = (images * brightness[:, None, None, None]).clamp(0, 1)
     mean = torch.einsum('c,bchw->b', to_yiq[0], images) / images[0, 0].numel()
     turn = torch.zeros(len(images), 3, 3, device=images.device, dtype=images.dtype)
@@ -44,9 +45,17 @@ def jitter_color(
     turn[:, 0, 0] = 1
     turn[:, 1, 1], turn[:, 1, 2] = cos, -sin
     turn[:, 2, 1], turn[:, 2, 2] = sin, cos
-    matrix = torch.linalg.inv(to_yiq) @ turn @ to_yiq * contrast[:, None, None]
+    matrix = to_rgb @ turn @ to_yiq * contrast[:, None, None]
     shift = (1 - contrast) * mean
     return (torch.einsum('bij,bjhw->bihw', matrix, images) + shift[:, None, None, None]).clamp(0, 1)
+
+
+@cache
+def _matrices(device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    # Once for each device: inverting there, and copying to it, would wait for it.
+    to_yiq = torch.tensor(YIQ, dtype=torch.float64)
+    both = to_yiq, torch.linalg.inv(to_yiq)
+    return both[0].to(device, dtype), both[1].to(device, dtype)
 
 
 def gaussian_blur(images: Tensor, sigma: Tensor, max_sigma: float) -> Tensor:
