@@ -1,4 +1,4 @@
-"""One training step of one of several processes, for the test that compares it with one process."""
+"""Training steps of one of several processes, for the tests that compare them with one process."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,15 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import torch
-from helpers import build, contrast_cfg, data_sample, head_cfg, semi_cfg
+from helpers import (
+    bank_contrast_cfg,
+    build,
+    contrast_cfg,
+    data_sample,
+    head_cfg,
+    memory_bank_cfg,
+    semi_cfg,
+)
 from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import init_default_scope
 
@@ -15,16 +23,11 @@ import mmseg_contrast  # noqa: F401
 SIZE = (16, 16)
 
 
-def model_and_batch():
-    """The same model and joint batch in every process: 2 labelled and 2 unlabelled images."""
-    init_default_scope('mmseg')
-    torch.set_num_threads(1)
-    torch.manual_seed(11)
-    heads = [head_cfg(in_index=0), contrast_cfg(samples_per_class=16)]
-    cfg = semi_cfg(
+def c3_cfg():
+    return semi_cfg(
         size=SIZE,
         mixing=None,
-        auxiliary_head=heads,
+        auxiliary_head=[head_cfg(in_index=0), contrast_cfg(samples_per_class=16)],
         selector={
             'type': 'DynamicConfidentRegionSelection',
             'keep_ratio': 0.6,
@@ -32,6 +35,41 @@ def model_and_batch():
             'initial': 0.3,
         },
     )
+
+
+def bank_cfg():
+    # Nothing is drawn at random: two views that are copies.
+    contrast = bank_contrast_cfg(in_index=1, labeled_images=2, confidence=None, loss_weight=1.0)
+    return memory_bank_cfg(
+        size=SIZE,
+        mixing={'type': 'AugmentedViews'},
+        auxiliary_head=[head_cfg(in_index=0), contrast],
+    )
+
+
+def csc_cfg():
+    # All pixels are sampled, enqueued and kept, so nothing depends on what is drawn.
+    contrast = contrast_cfg(
+        type='CSCContrastHead',
+        samples_per_class=16,
+        enqueue_per_class=16,
+        bank={'size': 150, 'min_fill': 0.0, 'gate_range': 0.5},
+    )
+    return semi_cfg(
+        size=SIZE,
+        mixing=None,
+        auxiliary_head=[head_cfg(in_index=0), contrast],
+        selector={'type': 'AELMask', 'beta': 0.0, 'momentum': 0.5},
+        semi_train_cfg={'hard_labels': True},
+    )
+
+
+def model_and_batch(cfg=None):
+    """The same model and joint batch in every process: 2 labelled and 2 unlabelled images."""
+    init_default_scope('mmseg')
+    torch.set_num_threads(1)
+    torch.manual_seed(11)
+    cfg = cfg or c3_cfg()
     model = build(cfg).eval()
     with torch.no_grad():
         for param in model.parameters():
@@ -54,7 +92,39 @@ def step(model, images, samples, owner=None):
     owner.parse_losses(losses)[0].backward()
     grads = {n: p.grad for n, p in owner.named_parameters() if p.requires_grad}
     losses = {name: value.detach() for name, value in losses.items()}
-    return {'losses': losses, 'grads': grads, 'thresholds': owner.selector.thresholds.clone()}
+    thresholds = getattr(owner.selector, 'thresholds', torch.zeros(0)).clone()
+    return {'losses': losses, 'grads': grads, 'thresholds': thresholds}
+
+
+def bank_steps(model, images, samples, owner=None):
+    """Return what :func:`step` does of two steps, the second with a bank, and the bank."""
+    owner = owner or model
+    head = owner.auxiliary_head[1]
+    # Their norm works on the joint batch by itself; batch norm needs SyncBN.
+    for selectors in (head.selectors, head.memory_selectors):
+        selectors.train()
+    first = step(model, images, samples, owner)
+    head.bank.commit()
+    owner.zero_grad()
+    second = step(model, images, samples, owner)
+    head.bank.commit()
+    names = ('bank', 'frequency', 'selectors.norm')
+    state = {k: v for k, v in owner.state_dict().items() if any(n in k for n in names)}
+    state = {k: v.clone() for k, v in state.items() if not k.startswith('teacher')}
+    return {'first': first, 'second': second, 'state': state}
+
+
+def csc_steps(model, images, samples, owner=None):
+    """Return what :func:`step` does of two steps, the second with a bank, and the state after them."""
+    owner = owner or model
+    bank = owner.auxiliary_head[1].bank
+    first = step(model, images, samples, owner)
+    bank.commit()
+    owner.zero_grad()
+    second = step(model, images, samples, owner)
+    bank.commit()
+    state = {**bank.state_dict(), 'confidence': owner.selector.confidence}
+    return {'first': first, 'second': second, 'state': {k: v.clone() for k, v in state.items()}}
 
 
 def run(rank, world_size, folder):
@@ -62,15 +132,24 @@ def run(rank, world_size, folder):
     torch.distributed.init_process_group(
         'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=world_size
     )
-    model, images, samples = model_and_batch()
-    part = slice(rank, rank + 1)
-    images = {name: image[part] for name, image in images.items()}
-    samples = {name: row[part] for name, row in samples.items()}
-    wrapped = MMDistributedDataParallel(model, broadcast_buffers=False)
+
+    def own(cfg):
+        model, images, samples = model_and_batch(cfg)
+        part = slice(rank, rank + 1)
+        images = {name: image[part] for name, image in images.items()}
+        samples = {name: row[part] for name, row in samples.items()}
+        wrapped = MMDistributedDataParallel(model, broadcast_buffers=False)
+        return wrapped, images, samples, model
+
+    torch.save(bank_steps(*own(bank_cfg())), f'{folder}/bank_{rank}.pth')
+    torch.save(csc_steps(*own(csc_cfg())), f'{folder}/csc_{rank}.pth')
+    wrapped, images, samples, model = own(c3_cfg())
     torch.save(step(wrapped, images, samples, model), f'{folder}/{rank}.pth')
 
     # A step without a single label must not hang either.
     samples['sup'][0].gt_sem_seg.data.fill_(255)
     last = step(wrapped, images, samples, model)
     torch.save(last, f'{folder}/ignored_{rank}.pth')
+    # No process may leave while another still talks to it.
+    torch.distributed.barrier()
     torch.distributed.destroy_process_group()

@@ -115,6 +115,51 @@ def semi_cfg(num_classes=3, size=(32, 32), bn=True, **kwargs):
     }
 
 
+def bank_contrast_cfg(**kwargs):
+    return {
+        'type': 'ClassBankContrastHead',
+        'in_channels': CHANNELS,
+        'channels': 5,
+        'in_index': 'decode',
+        'bank_size': 8,
+        'bank_start': 0,
+        'confidence': 0.3,
+        **kwargs,
+    }
+
+
+#: A column of Table 1 of Alonso et al., for :class:`AugmentedViews`.
+STRONG_VIEW = {
+    'class_mix': 0.8,
+    'flip': 0.5,
+    'resize': 0.8,
+    'jitter': 0.8,
+    'brightness': 0.3,
+    'contrast': 0.3,
+    'saturation': 0.15,
+    'hue': 0.1,
+    'blur': 0.2,
+}
+
+
+def memory_bank_cfg(num_classes=3, size=(32, 32), bn=True, **kwargs):
+    """Config of the semi-supervised segmentor with all parts of the class-wise memory bank."""
+    return {
+        **plain_cfg(num_classes, size, bn),
+        'type': 'SemiSupervisedSegmentor',
+        'auxiliary_head': [head_cfg(num_classes, bn, in_index=0), bank_contrast_cfg()],
+        'selector': {'type': 'ConfidenceWeight', 'power': 6},
+        'mixing': {'type': 'AugmentedViews', 'weak': STRONG_VIEW, 'strong': STRONG_VIEW},
+        'unsup_loss': [
+            {'type': 'ConsistencyLoss', 'norm': 'all'},
+            {'type': 'EntropyLoss', 'loss_weight': 0.1},
+        ],
+        'class_weights': {'type': 'MedianFrequencyWeights', 'momentum': 0.1},
+        'semi_train_cfg': {'hard_labels': True, 'student_view': 'weak'},
+        **kwargs,
+    }
+
+
 def build(cfg, train=True):
     """Build and initialise a segmentor."""
     model = MODELS.build(ConfigDict(copy.deepcopy(cfg)))
@@ -144,9 +189,11 @@ def random_label(size, num_classes=3, ignored=0.1):
     return label.masked_fill(torch.rand(size) < ignored, IGNORE)
 
 
-def random_batch(num_labeled=2, num_unlabeled=2, size=(32, 32), num_classes=3, ignored=0.1):
-    """What the loader gives: a list for each branch, with None for samples of the other source."""
-    branches = ('sup', 'weak', 'strong')
+def random_batch(
+    num_labeled=2, num_unlabeled=2, size=(32, 32), num_classes=3, ignored=0.1, num_source=0
+):
+    """What the loader gives: a list for each branch, with None for samples of the other sources."""
+    branches = ('sup', 'source', 'weak', 'strong')
     batch = {key: {name: [] for name in branches} for key in ('inputs', 'data_samples')}
 
     def append(**present):
@@ -157,6 +204,8 @@ def random_batch(num_labeled=2, num_unlabeled=2, size=(32, 32), num_classes=3, i
 
     for _ in range(num_labeled):
         append(sup=(random_image(size), data_sample(random_label(size, num_classes, ignored))))
+    for _ in range(num_source):
+        append(source=(random_image(size), data_sample(random_label(size, num_classes, ignored))))
     for _ in range(num_unlabeled):
         valid_map = random_label(size, 1, ignored)
         append(

@@ -21,21 +21,33 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 import mmseg_contrast  # noqa: F401
 from mmseg_contrast.models.decode_heads import ContrastHead
+from mmseg_contrast.structures import Features
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ('c3semiseg', 'baselines')
+METHODS = ('c3semiseg', 'memory_bank', 'csc')
+FOLDERS = (*METHODS, 'baselines')
 DOCUMENTED = (*FOLDERS, 'label_efficient')
 CONFIGS = {p.stem: p for folder in FOLDERS for p in (ROOT / 'configs' / folder).glob('*.py')}
 NAME = re.compile(
-    r'(?P<method>c3semiseg|sup|mean-teacher|cutmix)_('
+    r'(?P<method>c3semiseg|memory_bank|csc(-(c3semiseg|mean-teacher|fixmatch|sup))?|'
+    r'sup|mean-teacher|cutmix|fixmatch|unimatch)_('
     r'(?P<model>[a-z0-9]+(_[a-z0-9-]+)?)_'
     r'((?P<gpus>\d+)xb(?P<batch>\d+)-(?P<length>\d+)k_)?'
-    r'(?P<data>[a-z0-9]+)(?P<semi>-semi)?-(?P<fraction>1by\d+|full)-(?P<crop>\d+x\d+)'
+    r'(?P<domain>gta5-)?(?P<data>[a-z0-9]+)(?P<protocol>-u2pl)?(?P<semi>-semi)?-'
+    r'(?P<fraction>1by\d+|full)-(?P<crop>\d+x\d+)'
     r'(_(?P<variant>official))?|mosaic)'
 )
 CITYSCAPES = 'c3semiseg_deeplabv2_r101-d8_4xb8-25k_cityscapes-semi-1by8-256x512'
 BUILT = {}
-SEMI_KEYS = {'selector', 'mixing', 'unsup_loss', 'semi_train_cfg', 'semi_test_cfg'}
+SEMI_KEYS = {
+    'selector',
+    'mixing',
+    'unsup_loss',
+    'class_weights',
+    'extra_views',
+    'semi_train_cfg',
+    'semi_test_cfg',
+}
 needs_torchvision = pytest.mark.skipif(
     importlib.util.find_spec('torchvision') is None,
     reason="MMPretrain's models import torchvision, which is not installed",
@@ -59,7 +71,7 @@ def configs(semi=None):
 
 
 def is_semi(name):
-    return not name.startswith('sup_')
+    return '-semi-' in name or (name.endswith('mosaic') and not name.startswith('sup_'))
 
 
 def build(cfg):
@@ -77,12 +89,17 @@ def build(cfg):
 
 
 def check_forward(model, images, num_classes):
-    features = model.extract_feat(images)
-    heads = [model.decode_head, *(model.auxiliary_head if model.with_auxiliary_head else [])]
-    for head in heads:
-        output = head.forward(features)
-        contrast = isinstance(head, ContrastHead)
-        assert output.shape[:2] == (len(images), 256 if contrast else num_classes)
+    stages = model.extract_feat(images)
+    logits = model.decode_head.forward(stages)
+    head = model.decode_head
+    taps = getattr(model, 'taps', ())
+    features = Features(stages, {name: vars(head.get_submodule(name)).pop('seen') for name in taps})
+    assert logits.shape[:2] == (len(images), num_classes)
+    for head in model.auxiliary_head if model.with_auxiliary_head else []:
+        if isinstance(head, ContrastHead):
+            assert head.embed(features).shape[:2] == (len(images), head.channels)
+        else:
+            assert head.forward(stages).shape[:2] == (len(images), num_classes)
         assert head.num_classes == num_classes
 
 
@@ -133,22 +150,27 @@ def test_name_says_what_it_is(name):
     match = NAME.fullmatch(name)
     assert match, f'{name} does not follow the pattern of names'
     assert depth(path) <= 3
-    assert path.parent.name == ('c3semiseg' if match['method'] == 'c3semiseg' else 'baselines')
+    folder = match['method'].split('-')[0]
+    assert path.parent.name == (folder if folder in METHODS else 'baselines')
     assert ('datasets' in cfg.train_dataloader.dataset) == is_semi(name)
     if name.endswith('mosaic'):
         return
     assert (match['semi'] is not None) == is_semi(name)
     stems = {p.stem for p in ancestors(path)}
-    assert {match['model'], match['data']} <= stems
+    assert match['model'] in stems
+    assert any(stem == match['data'] or stem.startswith(f'{match["data"]}-') for stem in stems)
+    assert (match['domain'] is not None) == any(s.type == 'GTA5Dataset' for s in sources(cfg))
     assert cfg.crop_size == tuple(int(side) for side in match['crop'].split('x'))
     if match['batch']:
         assert cfg.train_dataloader.batch_size == int(match['batch'])
         assert cfg.train_cfg.max_iters == 1000 * int(match['length'])
-    listed = f'data_lists/{match["data"]}/{match["data"]}.0@{match["fraction"]}'
+    protocol = f'{match["protocol"][1:]}_' if match['protocol'] else ''
+    listed = f'data_lists/{match["data"]}/{protocol}{match["data"]}.0@{match["fraction"]}'
     lists = (
         ['', ''] if match['fraction'] == 'full' else [f'{listed}.txt', f'{listed}-unlabeled.txt']
     )
-    assert [source.ann_file for source in sources(cfg)] == lists[: len(sources(cfg))]
+    target = [source.ann_file for source in sources(cfg) if source.type != 'GTA5Dataset']
+    assert target == lists[: len(target)]
     assert cfg.labeled_list == lists[0]
     if match['data'] == 'camvid':
         assert all((ROOT / path).is_file() for path in lists if path)
@@ -178,7 +200,9 @@ def test_has_what_the_tools_of_mmseg_read(name):
     hooks = [hook.type for hook in cfg.custom_hooks]
     assert hooks[0] == 'CheckSetupHook'
     assert ('MeanTeacherHook' in hooks) == is_semi(name)
-    assert cfg.val_cfg.type == ('TeacherStudentValLoop' if is_semi(name) else 'ValLoop')
+    # FixMatch's teacher is the student
+    two = is_semi(name) and 'match_' not in name
+    assert cfg.val_cfg.type == ('TeacherStudentValLoop' if two else 'ValLoop')
 
 
 # ------------------------------------------------------------------ methods and their baselines
@@ -186,9 +210,13 @@ def test_has_what_the_tools_of_mmseg_read(name):
 
 def baseline_of(name):
     """Name of the run on labels alone that a method is compared with."""
-    batch = load(name).train_dataloader.batch_size
-    name = re.sub('^[^_]+', 'sup', name).replace('-semi', '')
-    return name.replace(f'xb{batch}-', f'xb{batch // 2}-')
+    loader = load(name).train_dataloader
+    ratio = loader.sampler.source_ratio
+    labeled = loader.batch_size * ratio[0] // sum(ratio)
+    name = re.sub(f'^({"|".join(METHODS)}|)[^_]*', 'sup', name)
+    name = name.replace('-semi', '').replace('gta5-', '')
+    name = name.replace(f'xb{loader.batch_size}-', f'xb{labeled}-')
+    return name if name in CONFIGS else name.removesuffix('_official')
 
 
 @pytest.mark.parametrize('name', [n for n in sorted(CONFIGS) if is_semi(n)])
@@ -218,10 +246,10 @@ def test_differs_from_its_baseline_in_the_method_alone(name):
     assert labeled == sup.train_dataloader.batch_size
 
     plain = {k: v for k, v in semi.model.items() if k not in SEMI_KEYS | {'type'}}
-    heads = [h for h in plain.pop('auxiliary_head', None) or [] if h.type != 'PixelContrastHead']
+    heads = [h for h in plain.pop('auxiliary_head', None) or [] if 'ContrastHead' not in h.type]
     expected = dict(sup.model)
     assert expected.pop('type') == 'EncoderDecoder'
-    assert heads == expected.pop('auxiliary_head', [])
+    assert heads == (expected.pop('auxiliary_head', None) or [])
     for cfg in (plain, expected):
         cfg['data_preprocessor'] = {**cfg['data_preprocessor'], 'type': None}
     assert plain == expected
@@ -230,7 +258,7 @@ def test_differs_from_its_baseline_in_the_method_alone(name):
 def test_every_baseline_belongs_to_a_method():
     methods = {baseline_of(name) for name in CONFIGS if is_semi(name)}
     ceilings = {name for name in CONFIGS if re.match('sup_.*camvid-full', name)}
-    assert methods | ceilings == {name for name in CONFIGS if not is_semi(name)}
+    assert methods | ceilings == {name for name in CONFIGS if name.startswith('sup_')}
 
 
 @pytest.mark.parametrize('name', [n for n in sorted(CONFIGS) if n[:6] in ('mean-t', 'cutmix')])
@@ -245,10 +273,103 @@ def test_mean_teacher_and_cutmix_leave_parts_out(name):
     assert not any(h.type == 'PixelContrastHead' for h in cfg.model.auxiliary_head or [])
 
 
+@pytest.mark.parametrize('name', [n for n in sorted(CONFIGS) if n.startswith('csc-')])
+def test_csc_rides_on_a_recipe_and_changes_its_contrast_alone(name):
+    cfg, recipe = load(name), load(name.removeprefix('csc-'))
+    *heads, contrast = cfg.model.auxiliary_head
+    assert contrast.type == 'CSCContrastHead'
+    theirs = [h for h in recipe.model.auxiliary_head if h.type != 'PixelContrastHead']
+    assert heads == theirs
+    assert {**cfg.model, 'auxiliary_head': None} == {**recipe.model, 'auxiliary_head': None}
+    assert cfg.custom_hooks[:-1] == recipe.custom_hooks
+    assert cfg.custom_hooks[-1].type == 'MemoryBankHook'
+    for key in ('train_dataloader', 'optim_wrapper', 'train_cfg', 'val_cfg'):
+        assert cfg[key] == recipe[key], key
+    own = load(re.sub('^[^_]+', 'csc', name).replace('camvid-1', 'camvid-semi-1'))
+    own = own.model.auxiliary_head[-1]
+    places = {'in_index', 'num_classes'}
+    assert {k: v for k, v in contrast.items() if k not in places} == {
+        k: v for k, v in own.items() if k not in places
+    }
+
+
+@pytest.mark.parametrize('name', [n for n in sorted(CONFIGS) if n.startswith('unimatch_')])
+def test_unimatch_is_fixmatch_with_two_more_views(name):
+    cfg, fixmatch = load(name), load(name.replace('unimatch', 'fixmatch'))
+    strong, dropped = cfg.model.extra_views
+    own = cfg.model.unsup_loss.loss_weight
+    weights = [own, own * strong.weight, own * dropped.weight]
+    assert weights == [0.25, 0.25, 0.5]
+    assert (strong.view, dropped.view, dropped.mix) == ('strong2', 'weak', False)
+    for key in ('selector', 'mixing', 'semi_train_cfg'):
+        assert cfg.model[key] == fixmatch.model[key], key
+    ours, theirs = (sources(c)[1].pipeline for c in (cfg, fixmatch))
+    assert ours[:-1] == theirs[:-1]
+    assert ours[-1].strong2 == ours[-1].strong == theirs[-1].strong
+    for each in (cfg, fixmatch):
+        (hook,) = (h for h in each.custom_hooks if h.type == 'MeanTeacherHook')
+        assert hook.momentum == 1.0
+
+
+@pytest.mark.parametrize(
+    ('data', 'epochs', 'unlabeled'),
+    [
+        ('voc12aug', 80, {'1by16': 9920, '1by8': 9259, '1by4': 7936, '1by2': 5291}),
+        ('cityscapes', 200, {'1by16': 2789, '1by8': 2603}),
+    ],
+)
+def test_csc_is_trained_as_published(data, epochs, unlabeled):
+    for fraction, number in unlabeled.items():
+        (name,) = (
+            n for n in CONFIGS if re.match(f'csc_.*{data}-u2pl-semi-{fraction}-\\d+x\\d+$', n)
+        )
+        cfg = load(name)
+        batch = cfg.train_dataloader.batch_size // 2
+        assert cfg.train_cfg.max_iters == pytest.approx(epochs * number / batch, rel=0.005)
+        voc = data == 'voc12aug'
+        assert batch == (4 if voc else 2)
+        assert cfg.crop_size == ((480, 480) if voc else (640, 640))
+        optimizer = cfg.optim_wrapper.optimizer
+        lr, decay = (2.5e-4, 1e-4) if voc else (1.25e-3, 5e-4)
+        assert (optimizer.type, optimizer.lr, optimizer.weight_decay) == ('SGD', lr, decay)
+        assert (cfg.param_scheduler[0].type, cfg.param_scheduler[0].power) == ('PolyLR', 0.9)
+        model = cfg.model
+        assert (model.selector.type, model.selector.threshold) == ('AELMask', 0.7 if voc else 0)
+        assert (model.mixing.pairs, model.mixing.prob) == ('unlabeled', 1.0)
+        assert model.semi_train_cfg.hard_labels and model.semi_train_cfg.get('burn_in', 0) == 0
+        assert ('sampler' in model.decode_head) == (not voc)
+        contrast = model.auxiliary_head[-1]
+        assert (contrast.temperature, contrast.top_n, contrast.loss_weight) == (0.1, 1, 1.0)
+        assert (contrast.bank.size, contrast.enqueue_per_class) == (2000, 10)
+        assert contrast.in_index == 'decode.classifier'
+        built, _ = build(cfg)
+        twin = [
+            m
+            for m in built.auxiliary_head[-1].projector.modules()
+            if isinstance(m, torch.nn.Conv2d)
+        ]
+        assert [(m.in_channels, m.out_channels) for m in twin] == [
+            (512, 256),
+            (256, 256),
+            (256, 256),
+        ]
+
+
+def test_official_of_csc_differs_where_the_readme_says():
+    name = 'csc_deeplabv3plus_r101-d8_1xb4-260k_cityscapes-u2pl-semi-1by8-640x640'
+    paper, code = load(name).model, load(f'{name}_official').model
+    assert (code.selector.type, code.selector.drop) == ('EntropyPercentileMask', 80)
+    ours, theirs = code.auxiliary_head[-1], paper.auxiliary_head[-1]
+    changed = {key for key in ours if ours[key] != theirs.get(key)}
+    assert changed == {'samples_per_class', 'enqueue', 'bank'}
+    assert (ours.bank.gate, ours.bank.gate_range, ours.bank.min_fill) == ('official', 1.0, 0.0)
+    assert sorted(set(ours.samples_per_class)) == [16, 64]
+
+
 def test_method_moves_to_other_models_by_their_base_files():
     names = [n for n in CONFIGS if re.match('c3semiseg_.*_4xb8-25k_cityscapes-semi-1by8', n)]
     keys = SEMI_KEYS | {'type', 'data_preprocessor'}
-    slots = [{k: load(n).model[k] for k in keys} for n in names]
+    slots = [{k: v for k, v in load(n).model.items() if k in keys} for n in names]
     assert len(names) >= 4
     assert all(slot == slots[0] for slot in slots)
 
@@ -332,6 +453,91 @@ def test_official_is_the_published_code(tmp_path):
         assert sample['data_samples'].gt_sem_seg.data.shape[1:] == size
 
 
+# ------------------------------------------------------------------ the class-wise memory bank
+
+BANK = 'memory_bank_deeplabv2_r101-d8_1xb7-150k_cityscapes-semi-1by%s-512x512'
+
+
+def test_memory_bank_is_trained_as_published():
+    cfg = load(BANK % 30)
+    assert cfg.optim_wrapper.optimizer == dict(type='SGD', lr=2e-4, momentum=0.9, weight_decay=5e-4)
+    assert [(s.type, s.power, s.end) for s in cfg.param_scheduler] == [('PolyLR', 0.9, 150000)]
+    pseudo, entropy = cfg.model.unsup_loss
+    assert (pseudo.loss_weight, pseudo.norm, pseudo.ramp) == (1.0, 'all', dict(start=2000))
+    assert (entropy.type, entropy.loss_weight) == ('EntropyLoss', 0.01)
+    assert cfg.model.selector.power == 6
+    (contrast,) = cfg.model.auxiliary_head
+    assert (contrast.loss_weight, contrast.bank_size, contrast.confidence) == (0.1, 256, 0.95)
+    assert (contrast.bank_start, contrast.ramp) == (1000, dict(start=2000))
+    teacher = next(hook for hook in cfg.custom_hooks if hook.type == 'MeanTeacherHook')
+    assert (teacher.momentum, teacher.schedule) == (0.005, 'cosine')
+    weak, strong = cfg.model.mixing.weak, cfg.model.mixing.strong
+    table_1 = ('flip', 'resize', 'jitter', 'brightness', 'contrast', 'saturation', 'hue')
+    assert [weak[k] for k in table_1] == [0.5, 0.5, 0.2, 0.15, 0.15, 0.075, 0.05]
+    assert [strong[k] for k in table_1] == [0.5, 0.8, 0.8, 0.3, 0.3, 0.15, 0.1]
+    assert (weak.class_mix, strong.class_mix, weak.get('blur', 0), strong.blur) == (
+        0.2,
+        0.8,
+        0,
+        0.2,
+    )
+    assert cfg.train_dataloader.sampler.source_ratio == [5, 2] and cfg.model.mixing.num_views == 2
+    assert cfg.crop_size == (512, 512)
+
+    v3 = load('memory_bank_deeplabv3plus_r50-d8_1xb10-150k_cityscapes-semi-1by8-512x512')
+    assert v3.optim_wrapper.optimizer.lr == 4e-4
+    assert v3.train_dataloader.sampler.source_ratio == [7, 3]
+    voc = load('memory_bank_deeplabv2_r101-d8_1xb21-150k_voc12aug-semi-1by50-321x321')
+    assert voc.model.class_weights is None and voc.model.mixing.background == 0
+    assert voc.train_dataloader.sampler.source_ratio == [14, 7]
+
+
+def test_memory_bank_official_is_the_published_code():
+    cfg = load(f'{BANK % 30}_official')
+    (contrast,) = cfg.model.auxiliary_head
+    assert (contrast.rank, contrast.memory_attention) == ('lowest', False)
+    assert cfg.model.mixing.shared_coins and cfg.model.mixing.extra_class
+    strong, table = cfg.model.mixing.strong, load(BANK % 30).model.mixing.strong
+    assert strong.class_mix == 0.75
+    for key in ('brightness', 'contrast', 'saturation', 'hue'):
+        assert strong[key] == pytest.approx(table[key] / 1.2, abs=1e-4)
+    assert cfg.model.unsup_loss[0].ramp == dict(start=0, length=2000)
+    assert cfg.model.unsup_loss[1].loss_weight == pytest.approx(0.04 / np.log(19), abs=1e-4)
+    assert cfg.model.semi_train_cfg.teacher_norm == 'batch'
+    assert cfg.model.backbone.norm_eval is False
+    assert cfg.model.decode_head.dilations == (6, 12)
+    keys = cfg.optim_wrapper.paramwise_cfg.custom_keys
+    assert cfg.optim_wrapper.optimizer.lr == pytest.approx(3 * 2e-4)
+    assert (3 * keys.auxiliary_head.lr_mult, 3 * keys['backbone.conv1'].lr_mult) == (2, 1)
+
+
+def test_memory_bank_adapts_from_gta5():
+    cfg = load(BANK.replace('xb7', 'xb12').replace('_cityscapes', '_gta5-cityscapes') % 30)
+    assert [source.type for source in sources(cfg)] == [
+        'CityscapesDataset',
+        'GTA5Dataset',
+        'UnlabeledDataset',
+    ]
+    assert list(sources(cfg)[1].pipeline[-1]) == ['type', 'branch_field', 'source']
+    assert cfg.train_dataloader.sampler.source_ratio == [5, 5, 2]
+
+
+def test_memory_bank_ablations_are_those_of_the_tables():
+    found = {}
+    for param in overrides():
+        name, options = param.values
+        if name == BANK % 30:
+            for key, value in options.items():
+                found.setdefault(key, []).append(value)
+    head = 'model.auxiliary_head.0'
+    assert len(found['model.unsup_loss']) == 2 and found['model.auxiliary_head'] == [None] * 4
+    assert found[f'{head}.loss_weight'] == [1e4, 1e2, 10, 1, 0.01, 1e-4]
+    assert found[f'{head}.bank_size'] == [32, 64, 128, 512]
+    assert found[f'{head}.bank_features'] == ['student'] * 3
+    assert found[f'{head}.attention'] == [False] * 3
+    assert found[f'{head}.confidence'] == [None] * 3
+
+
 # ------------------------------------------------------------------ READMEs and metafiles
 
 
@@ -356,7 +562,7 @@ def commands(folder):
 def overrides():
     parser = argparse.ArgumentParser()
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
-    for words in commands('c3semiseg'):
+    for words in [words for method in METHODS for words in commands(method)]:
         if '--cfg-options' in words:
             config = next(word for word in words if word.endswith('.py') and 'configs/' in word)
             split = words.index('--cfg-options')

@@ -1,13 +1,11 @@
 _base_ = [
-    '../_base_/models/stdc1.py',
+    '../_base_/models/stdc1_camvid.py',
     '../_base_/datasets/camvid-semi.py',
     '../_base_/schedules/schedule_2k_adamw.py',
     '../_base_/methods/c3semiseg.py',
     '../_base_/default_runtime.py',
 ]
 
-num_classes = 11
-class_weight = _base_.class_weight
 burn_in = 400
 c3semiseg = _base_.c3semiseg
 c3semiseg.semi_train_cfg.burn_in = burn_in
@@ -20,16 +18,8 @@ data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_si
 model = dict(
     **c3semiseg,
     data_preprocessor=data_preprocessor,
-    decode_head=dict(num_classes=num_classes, loss_decode=dict(class_weight=class_weight)),
     auxiliary_head=[
-        *[
-            dict(
-                head,
-                num_classes=num_classes,
-                loss_decode=dict(head.loss_decode, class_weight=class_weight),
-            )
-            for head in _base_.model.auxiliary_head
-        ],
+        *_base_.model.auxiliary_head,
         dict(_base_.c3_contrast, in_channels=256),
     ],
 )

@@ -1,6 +1,6 @@
 # Plain MMSeg on the weights of the pretraining
 _base_ = [
-    '../_base_/models/stdc1.py',
+    '../_base_/models/stdc1_camvid.py',
     '../_base_/datasets/camvid.py',
     '../_base_/schedules/schedule_2k_adamw.py',
     '../_base_/methods/label_efficient.py',
@@ -22,10 +22,5 @@ train_dataloader = dict(
     dataset=dict(_delete_=True, type='MultiSourceDataset', datasets=[labeled_dataset]),
 )
 
-num_classes = 11
 data_preprocessor = dict(size=_base_.crop_size)
-model = dict(
-    data_preprocessor=data_preprocessor,
-    decode_head=dict(num_classes=num_classes),
-    auxiliary_head=[dict(head, num_classes=num_classes) for head in _base_.model.auxiliary_head],
-)
+model = dict(data_preprocessor=data_preprocessor)

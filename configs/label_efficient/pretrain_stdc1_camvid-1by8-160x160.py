@@ -1,5 +1,5 @@
 _base_ = [
-    '../_base_/models/stdc1.py',
+    '../_base_/models/stdc1_camvid.py',
     '../_base_/datasets/camvid.py',
     '../_base_/schedules/schedule_2k_adamw.py',
     '../_base_/methods/label_efficient.py',
@@ -25,4 +25,4 @@ param_scheduler = [
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 pretrainer = _base_.pretrainer
 pretrainer.loss_size = None  # the grid of the features is small enough
-model = dict(**pretrainer, data_preprocessor=data_preprocessor, decode_head=dict(num_classes=11))
+model = dict(**pretrainer, data_preprocessor=data_preprocessor)

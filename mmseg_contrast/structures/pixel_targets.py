@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
@@ -64,6 +65,21 @@ class PixelTargets:
     def __len__(self) -> int:
         """Return the number of images B."""
         return len(self.labels)
+
+    def __getitem__(self, images: slice) -> PixelTargets:
+        """Return the targets of some of the images."""
+        probs = None if self.probs is None else self.probs[images]
+        return PixelTargets(self.labels[images], self.weight[images], probs, self.ignore_index)
+
+    def to_samples(self) -> list[SegDataSample]:
+        """Write the labels as the ground truth of MMSeg's data samples, one for each image."""
+        samples = []
+        for label in self.labels:
+            size = tuple(label.shape)
+            sample = SegDataSample(gt_sem_seg=PixelData(data=label[None]))
+            sample.set_metainfo({'img_shape': size, 'pad_shape': size})
+            samples.append(sample)
+        return samples
 
     def mix(self, mask: Tensor, order: Tensor) -> PixelTargets:
         r"""Mix each image's targets with those of its partner.

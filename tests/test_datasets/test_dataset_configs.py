@@ -17,12 +17,17 @@ SIZES = {
     'bdd100k': (36, 64),
     'camvid': (36, 48),
     'cityscapes': (32, 64),
+    'cityscapes-512x512': (32, 64),
     'cityscapes-full': (32, 64),
+    'cityscapes-full-512x512': (32, 64),
     'mosaic': (96, 96),
     'voc12aug': (50, 37),
+    'voc12aug-321x321': (50, 37),
 }
 SEMI = {name: name.replace('-full', '') + '-semi' for name in SIZES}
 SEMI['cityscapes-full'] = 'cityscapes-semi-full'
+for name in ('cityscapes-512x512', 'cityscapes-full-512x512', 'voc12aug-321x321'):
+    SEMI[name] = name[:-7] + 'semi' + name[-8:]
 NAMES = {
     'dataset_type',
     'data_root',
@@ -44,8 +49,6 @@ SEMI_NAMES = NAMES | {
     'unlabeled_list',
     'branch_field',
     'batch_size',
-    'weak_pipeline',
-    'strong_pipeline',
     'unlabeled_pipeline',
     'unlabeled_dataset',
 }
@@ -140,7 +143,8 @@ def test_semi_supervised(workdir, name):
     assert cfg.labeled_list == supervised.labeled_list
     assert [t.type for t in cfg.sup_pipeline[:-1]] == [t.type for t in supervised.sup_pipeline[:-1]]
     assert cfg.val_dataloader == supervised.val_dataloader
-    share = cfg.batch_size // 2
+    ratio = cfg.train_dataloader.sampler.source_ratio
+    share = cfg.batch_size * ratio[0] // sum(ratio)
     assert share == supervised.train_dataloader.batch_size
 
     write_tree(cfg, SIZES[name])
@@ -149,7 +153,7 @@ def test_semi_supervised(workdir, name):
         images, samples = batch['inputs'][branch], batch['data_samples'][branch]
         here = slice(0, share) if branch == 'sup' else slice(share, None)
         assert [image is not None for image in images] == [
-            (i < share) == (branch == 'sup') for i in range(2 * share)
+            (i < share) == (branch == 'sup') for i in range(cfg.batch_size)
         ]
         for image, sample in zip(images[here], samples[here]):
             assert image.shape[1:] == sample.gt_sem_seg.data.shape[1:]
@@ -159,8 +163,12 @@ def test_semi_supervised(workdir, name):
                 assert not (valid & (image == 0).all(dim=0)).any()
             if branch != 'sup':
                 assert set(sample.gt_sem_seg.data.unique().tolist()) <= {0, 255}
-    weak = [sample.metainfo for sample in batch['data_samples']['weak'][share:]]
-    assert weak == [sample.metainfo for sample in batch['data_samples']['strong'][share:]]
+    unlabeled = [branch for branch in cfg.branch_field if branch != 'sup']
+    weak, *others = (
+        [sample.metainfo for sample in batch['data_samples'][branch][share:]]
+        for branch in unlabeled
+    )
+    assert all(other == weak for other in others)
     assert {Path(meta['img_path']).name[0] for meta in weak} <= set('xyz')
 
 
@@ -171,8 +179,9 @@ def test_gta5_is_a_third_source(workdir):
     write(prefix.img_path, '1', '.png', np.full((20, 36, 3), 9, np.uint8))
     write(prefix.seg_map_path, '1', '.png', np.full((20, 36), 26, np.uint8))
     batch = first_batch(cfg.train_dataloader)
-    samples = batch['data_samples']['sup']
-    assert [sample is not None for sample in samples] == [True] * 4 + [False] * 4
-    for sample in samples[2:4]:
+    place = {'sup': slice(0, 5), 'source': slice(5, 10), 'weak': slice(10, 12)}
+    for branch, own in place.items():
+        samples = batch['data_samples'][branch]
+        assert [x is not None for x in samples] == [i in range(12)[own] for i in range(12)]
+    for sample in batch['data_samples']['source'][place['source']]:
         assert set(sample.gt_sem_seg.data.unique().tolist()) <= {13, 255}  # car
-    assert [x is None for x in batch['inputs']['weak']] == [True] * 4 + [False] * 4

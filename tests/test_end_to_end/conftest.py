@@ -1,5 +1,6 @@
 """A tiny data set, a tiny run of a real config, and the tools of MMSeg and of this repository."""
 
+import copy
 import importlib.util
 import json
 import os
@@ -58,20 +59,43 @@ def write_data(root):
         write_pair(root, 'val', f'val_{index}', seed + index)
 
 
-def tiny_config():
+def tiny_config(method='c3semiseg'):
     """Shorten the mosaic config: everything but numbers stays as a user gets it."""
-    cfg = Config.fromfile(REPO / 'configs' / 'c3semiseg' / 'c3semiseg_mosaic.py')
+    cfg = Config.fromfile(REPO / 'configs' / method / f'{method}_mosaic.py')
     in_process = {'num_workers': 0, 'persistent_workers': False}
+    # an untrained teacher is sure of little
+    parts = {
+        'c3semiseg': {
+            'train_dataloader': {'batch_size': 4, 'sampler': {'batch_size': 4}},
+            'model.semi_train_cfg.burn_in': 2,
+            'model.selector.initial': 0.1,
+            'model.unsup_loss.ramp': {'start': 2, 'length': 2},
+            'model.auxiliary_head.0.ramp.length': 2,
+        },
+        'memory_bank': {
+            'train_dataloader': {'batch_size': 6, 'sampler': {'batch_size': 6}},
+            'model.unsup_loss.0.ramp.start': 4,
+            'model.class_weights': {'start': 4, 'momentum': 0.1},
+            'model.mixing.strong.class_mix_start': 4,
+            'model.auxiliary_head.0': {'bank_start': 2, 'labeled_images': 1000, 'confidence': 0.05},
+            'model.auxiliary_head.0.ramp.start': 4,
+        },
+        'csc': {
+            'train_dataloader': {'batch_size': 4, 'sampler': {'batch_size': 4}},
+            'model.semi_train_cfg.burn_in': 2,
+            'model.selector.threshold': 0.1,
+            'model.unsup_loss.ramp': {'start': 2, 'length': 2},
+            'model.auxiliary_head.0.bank': {'size': 8, 'min_fill': 0.3},
+        },
+    }
     cfg.merge_from_dict(
         {
-            'train_dataloader': {'batch_size': 4, 'sampler': {'batch_size': 4}, **in_process},
+            **parts[method],
+            'train_dataloader.num_workers': 0,
+            'train_dataloader.persistent_workers': False,
             'val_dataloader': in_process,
             'test_dataloader': in_process,
             'train_cfg': {'max_iters': MAX_ITERS, 'val_interval': MAX_ITERS // 2},
-            'model.semi_train_cfg.burn_in': 2,
-            'model.selector.initial': 0.1,  # an untrained teacher is sure of little
-            'model.unsup_loss.ramp': {'start': 2, 'length': 2},
-            'model.auxiliary_head.0.ramp.length': 2,
             'default_hooks.logger.interval': 1,
             'default_hooks.checkpoint': {'interval': 1, 'max_keep_ckpts': -1},
             'default_hooks.visualization.interval': 1,
@@ -79,7 +103,7 @@ def tiny_config():
     )
     cfg.param_scheduler[0].end = MAX_ITERS
     for hook in cfg.custom_hooks:
-        if hook.type == 'SemiDiagnosticsHook':
+        if hook.type in ('SemiDiagnosticsHook', 'MemoryBankHook'):
             hook.interval = 2
     return cfg
 
@@ -148,9 +172,33 @@ class Project:
         path = self.work_dirs / name / f'iter_{iteration}.pth'
         return torch.load(path, map_location='cpu', weights_only=False)
 
+    def assert_same_end(self, name, other):
+        """Compare the ends of two runs bit for bit."""
+        one, two = self.checkpoint(name), self.checkpoint(other)
+        assert two['meta']['iter'] == MAX_ITERS
+        for part in ('state_dict', 'optimizer', 'param_schedulers'):
+            assert_same(one[part], two[part], part)
+
     def log(self, name):
         """Read the log of a run: a dict for each line, of training and of validation."""
         return read_jsons(self.work_dirs.joinpath(name).glob('*/vis_data/scalars.json'))
+
+
+def assert_same(one, other, place=''):
+    """Compare nested containers bit for bit."""
+    assert type(one) is type(other), place
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), place
+        for key in one:
+            assert_same(one[key], other[key], f'{place}/{key}')
+    elif isinstance(one, (list, tuple)):
+        assert len(one) == len(other), place
+        for index, pair in enumerate(zip(one, other)):
+            assert_same(*pair, f'{place}/{index}')
+    elif isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), f'{place}: {(one - other).abs().max()}'
+    else:
+        assert one == other, place
 
 
 def read_jsons(paths):
@@ -177,6 +225,57 @@ def project(tmp_path_factory):
 @pytest.fixture(scope='session')
 def trained(project):
     """The project after one uninterrupted run by MMSeg's own train.py, in ``work_dirs/full``."""
+    torch.manual_seed(0)
+    project.mmseg('train.py', project.config, '--work-dir', project.work_dirs / 'full')
+    return project
+
+
+def write_second_domain(root):
+    """Write negatives of the labelled mosaics, whose masks have class 0 alone, as another data set."""
+    for path in sorted(root.joinpath('mosaic').glob('*/train/8_*.png')):
+        out = root / 'negative' / path.relative_to(root / 'mosaic')
+        out.parent.mkdir(parents=True, exist_ok=True)
+        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        cv2.imwrite(str(out), 255 - image if image.ndim == 3 else np.zeros_like(image))
+
+
+def with_second_domain(cfg):
+    """Add the negatives as a third source, in the branch `source`."""
+    labeled, unlabeled = cfg.train_dataloader.dataset.datasets
+    source = copy.deepcopy(labeled)
+    source.ann_file = ''
+    for key, folder in source.data_prefix.items():
+        source.data_prefix[key] = folder.replace('mosaic', 'negative')
+    source.pipeline[-1].source = source.pipeline[-1].pop('sup')
+    for dataset in (labeled, source, unlabeled):
+        dataset.pipeline[-1].branch_field = ['sup', 'source', 'weak']
+    cfg.train_dataloader.dataset.datasets = [labeled, source, unlabeled]
+    cfg.train_dataloader.sampler.source_ratio = [2, 2, 2]
+    return cfg
+
+
+@pytest.fixture(scope='session')
+def memory_bank(tmp_path_factory):
+    """A project after one run of the class-wise memory bank; `two_domains.py` waits to be run."""
+    root = tmp_path_factory.mktemp('memory_bank')
+    write_data(root / 'data' / 'mosaic')
+    write_second_domain(root / 'data')
+    project = Project(root)
+    cfg = tiny_config('memory_bank')
+    cfg.dump(project.config)
+    with_second_domain(cfg).dump(root / 'two_domains.py')
+    torch.manual_seed(0)
+    project.mmseg('train.py', project.config, '--work-dir', project.work_dirs / 'full')
+    return project
+
+
+@pytest.fixture(scope='session')
+def csc(tmp_path_factory):
+    """A project after one run of CSC."""
+    root = tmp_path_factory.mktemp('csc')
+    write_data(root / 'data' / 'mosaic')
+    project = Project(root)
+    tiny_config('csc').dump(project.config)
     torch.manual_seed(0)
     project.mmseg('train.py', project.config, '--work-dir', project.work_dirs / 'full')
     return project

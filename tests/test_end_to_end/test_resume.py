@@ -12,30 +12,6 @@ TOOLS = Path(__file__).parents[2] / 'tools'
 MAX_ITERS = 8
 
 
-def assert_same(one, other, place=''):
-    """Compare nested containers bit for bit."""
-    assert type(one) is type(other), place
-    if isinstance(one, dict):
-        assert one.keys() == other.keys(), place
-        for key in one:
-            assert_same(one[key], other[key], f'{place}/{key}')
-    elif isinstance(one, (list, tuple)):
-        assert len(one) == len(other), place
-        for index, pair in enumerate(zip(one, other)):
-            assert_same(*pair, f'{place}/{index}')
-    elif isinstance(one, torch.Tensor):
-        assert torch.equal(one, other), f'{place}: {(one - other).abs().max()}'
-    else:
-        assert one == other, place
-
-
-def assert_same_end(project, name):
-    full, other = project.checkpoint('full'), project.checkpoint(name)
-    assert other['meta']['iter'] == MAX_ITERS
-    for part in ('state_dict', 'optimizer', 'param_schedulers'):
-        assert_same(full[part], other[part], part)
-
-
 def test_the_run_has_something_to_lose(trained):
     """Each kind of state moves, so that equal ends mean something."""
     early, late = (trained.checkpoint('full', k)['state_dict'] for k in (5, MAX_ITERS))
@@ -68,7 +44,7 @@ def test_resumed_is_uninterrupted(trained, iteration, num_workers, tool):
     )
     steps = [line['iter'] for line in trained.log(name) if 'iter' in line]
     assert steps == list(range(iteration + 1, MAX_ITERS + 1))
-    assert_same_end(trained, name)
+    trained.assert_same_end('full', name)
 
 
 def test_a_killed_run_goes_on_from_its_last_checkpoint(trained):
@@ -98,4 +74,4 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(trained):
     trained.ours('train.py', train[0], '--resume', *train[1:])
     steps = [line['iter'] for line in trained.log('killed')[before:] if 'iter' in line]
     assert steps == list(range(saved + 1, MAX_ITERS + 1))
-    assert_same_end(trained, 'killed')
+    trained.assert_same_end('full', 'killed')

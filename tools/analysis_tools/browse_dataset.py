@@ -15,9 +15,11 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from mmseg_contrast.datasets.files import IGNORE_INDEX, write_file
+from mmseg_contrast.models.utils import build_slot
 from mmseg_contrast.structures import PixelTargets
 from mmseg_contrast.visualization import draw_grid, overlay
 
+LABELED = {'sup': 'labelled', 'source': 'other domain'}
 EXAMPLE = """\
 example:
   python tools/analysis_tools/browse_dataset.py --num 4 --out seen.png \\
@@ -100,24 +102,35 @@ def columns_of(
     for branch, batch in images.items():
         rgb = to_uint8(batch[:num])
         labels = [sample.gt_sem_seg.data[0].numpy() for sample in samples[branch][:num]]
-        if branch == 'sup':
-            columns['labelled'] = rgb
+        if branch in LABELED:
+            columns[LABELED[branch]] = rgb
             drawn = [overlay(*pair, palette) for pair in zip(rgb, labels)]
-            columns['its mask'] = drawn
+            columns['its mask' if branch == 'sup' else 'mask of that'] = drawn
         else:
             columns[branch] = rgb
             columns['valid map'] = [hatch(*pair) for pair in zip(rgb, labels)]
     if 'valid map' in columns:
         columns['valid map'] = columns.pop('valid map')  # after all branches
 
-    mixing = cfg.model.get('mixing')
-    if mixing and {'sup', 'strong'} <= images.keys():
-        pairs = min(num, len(images['sup']), len(images['strong']))
-        targets = [PixelTargets.from_samples(samples[name][:pairs]) for name in ('sup', 'strong')]
-        both = torch.cat([images['sup'][:pairs], images['strong'][:pairs]]).float()
-        mixed = to_uint8(MODELS.build(mixing)(both, *targets).images)
-        columns['labelled, mixed'], columns['strong, mixed'] = mixed[:pairs], mixed[pairs:]
+    mixing, view = cfg.model.get('mixing'), student_view(cfg)
+    if mixing and {'sup', view} <= images.keys():
+        pairs = min(num, len(images['sup']), len(images[view]))
+        targets = [PixelTargets.from_samples(samples[name][:pairs]) for name in ('sup', view)]
+        both = torch.cat([images['sup'][:pairs], images[view][:pairs]]).float()
+        # The images are not normalised here.
+        known = {'num_classes': len(palette), 'mean': [0.0] * 3, 'std': [1.0] * 3}
+        mixed = build_slot('mixing', mixing, known)(both, *targets)
+        drawn = to_uint8(mixed.images)
+        columns['labelled, mixed'] = drawn[:pairs]
+        for number, start in enumerate(range(pairs, len(drawn), pairs), 1):
+            several = f' {number}' if len(drawn) > 2 * pairs else ''
+            columns[f'{view}, mixed{several}'] = drawn[start : start + pairs]
     return columns
+
+
+def student_view(cfg: Config) -> str:
+    """Return the branch of the unlabelled images that the student sees."""
+    return (cfg.model.get('semi_train_cfg') or {}).get('student_view', 'strong')
 
 
 def to_uint8(images: Tensor) -> list[np.ndarray]:

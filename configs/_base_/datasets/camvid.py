@@ -4,9 +4,6 @@ data_root = 'data/camvid'
 crop_size = (160, 160)
 image_scale = (320, 240)
 labeled_list = 'data_lists/camvid/camvid.0@1by8.txt'
-# (median(f) / f)^(1/4) of the pixel frequencies f in the 12 images of `camvid.0@1by30.txt`: without it a
-# net from scratch learns poles, signs and fences last, or never
-class_weight = [0.78, 0.66, 1.54, 0.62, 0.93, 0.89, 1.48, 1.68, 1.0, 1.53, 1.68]
 
 # rotation comes before the crop, so that its border (255 in the mask) is mostly cut away
 # the weak augmentation of C3-SemiSeg: one scale, rotation, crop, flip

@@ -1,14 +1,18 @@
 """Hooks."""
 
 from .check_setup_hook import CheckSetupHook
+from .consistency_probe_hook import ConsistencyProbeHook
 from .mean_teacher_hook import MeanTeacherHook
+from .memory_bank_hook import MemoryBankHook
 from .progress_bar_hook import ProgressBarHook
 from .semi_diagnostics_hook import SemiDiagnosticsHook
 from .step_seed_hook import StepSeedHook
 
 __all__ = [
     'CheckSetupHook',
+    'ConsistencyProbeHook',
     'MeanTeacherHook',
+    'MemoryBankHook',
     'ProgressBarHook',
     'SemiDiagnosticsHook',
     'StepSeedHook',

@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from mmseg.datasets import BaseSegDataset
 from mmseg.datasets.transforms import RandomCrop
 from mmseg.registry import HOOKS
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...datasets.checks import (
     Problem,
@@ -24,6 +24,8 @@ from ...datasets.checks import (
     scan,
     source_of,
 )
+from ...models.memory import ClassMemoryBank
+from .memory_bank_hook import MemoryBankHook
 
 MAX_FILES = 32
 CROP_DRAWS = 16
@@ -61,6 +63,7 @@ class CheckSetupHook(Hook):
         parts = dataset.datasets if isinstance(dataset, ConcatDataset) else [dataset]
         parts = [part for part in parts if isinstance(part, BaseSegDataset)]
         _raise_first(check_classes(parts, _unwrapped(runner.model)))
+        _raise_first(check_bank_is_filled(_unwrapped(runner.model), runner.hooks))
         needs = getattr(loader.sampler, 'counts', [loader.batch_size])
         for part, need in zip(parts, needs):
             _raise_first(check_dataset(part, need * get_world_size()))
@@ -175,6 +178,23 @@ def check_classes(datasets: Sequence[BaseSegDataset], model: Any) -> list[Proble
         remedy = f'set num_classes={len(classes[0])} in every head of the model'
         problems.append(Problem('model.decode_head', what, remedy))
     return problems
+
+
+def check_bank_is_filled(model: nn.Module, hooks: Sequence[Hook]) -> list[Problem]:
+    """Look for the hook that writes the memory banks of a model.
+
+    Args:
+        model (nn.Module): The segmentor.
+        hooks (Sequence[Hook]): The hooks of the run.
+
+    Returns:
+        list[Problem]: At most one.
+    """
+    banks = any(isinstance(module, ClassMemoryBank) for module in model.modules())
+    if not banks or any(isinstance(hook, MemoryBankHook) for hook in hooks):
+        return []
+    what = 'the model has a memory bank, and nothing writes it'
+    return [Problem('custom_hooks', what, "add dict(type='MemoryBankHook')")]
 
 
 def check_state_dict(loaded: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> list[Problem]:

@@ -47,7 +47,8 @@ class MeanTeacherHook(Hook):
     and in each checkpoint. Without a burn-in, a teacher that was loaded is kept.
 
     Args:
-        momentum (float): Share of the student in each update, in (0, 1]; 0.01 is :math:`\alpha` 0.99.
+        momentum (float): Share of the student in each update, in (0, 1]; 0.01 is :math:`\alpha` 0.99,
+            and 1 makes the teacher the student itself, in eval mode (FixMatch).
         schedule (str): ``'constant'``, or ``'cosine'``: m falls to 0 at the end of training,
             :math:`m_k = m (1 + \cos(\pi k / K)) / 2`.
         early_average (bool): Whether :math:`m_k` is at least ``1 / (k + 1)``, so that the first
@@ -67,7 +68,7 @@ class MeanTeacherHook(Hook):
                 f'MeanTeacherHook(momentum={momentum}) is the share of the student in each update: '
                 "use (0, 1]; a paper's alpha of 0.99 is momentum=0.01."
             )
-        if momentum > 0.5:
+        if 0.5 < momentum < 1:
             warnings.warn(
                 f'MeanTeacherHook(momentum={momentum}) makes the teacher follow the student almost at '
                 f"once; did you mean {1 - momentum:.4g} (a paper's alpha is 1 - momentum)?",

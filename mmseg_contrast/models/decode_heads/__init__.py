@@ -1,7 +1,21 @@
-"""Decode heads: contrast heads that train as auxiliary heads, and DeepLabV2's head."""
+"""Decode heads: contrast heads that train as auxiliary heads, and heads that MMSeg lacks."""
 
-from .contrast_head import ContrastHead, ConvProjector
+from .class_bank_contrast_head import ClassBankContrastHead
+from .contrast_head import ContrastHead, ConvProjector, MLPProjector
+from .conv_norm_projector import ConvNormProjector
+from .csc_contrast_head import CSCContrastHead
 from .deeplabv2_head import DeepLabV2Head
+from .deeplabv3plus_head import DeepLabV3PlusHead
 from .pixel_contrast_head import PixelContrastHead
 
-__all__ = ['ContrastHead', 'ConvProjector', 'DeepLabV2Head', 'PixelContrastHead']
+__all__ = [
+    'CSCContrastHead',
+    'ClassBankContrastHead',
+    'ContrastHead',
+    'ConvNormProjector',
+    'ConvProjector',
+    'DeepLabV2Head',
+    'DeepLabV3PlusHead',
+    'MLPProjector',
+    'PixelContrastHead',
+]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 
+import torch
+from mmcv.cnn import build_norm_layer
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
@@ -51,6 +53,35 @@ class ConvProjector(nn.Module):
         return self.layers(x)
 
 
+@MODELS.register_module()
+class MLPProjector(nn.Module):
+    """Projection head of two linear layers on each position, with batch norm and ReLU in between.
+
+    Source: BYOL (Grill et al., NeurIPS 2020), as Alonso et al. (ICCV 2021), section 4.2, use it.
+
+    Args:
+        in_channels (int): Channels of the feature.
+        out_channels (int): Channels of the hidden layer and of the embedding.
+        norm_cfg (dict, optional): Config of the norm. Defaults to batch norm.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int = 256, norm_cfg: dict | None = None
+    ) -> None:
+        super().__init__()
+        _, norm = build_norm_layer(norm_cfg or {'type': 'BN'}, out_channels)
+        self.layers = nn.Sequential(
+            nn.Conv2d(in_channels, out_channels, 1),
+            norm,
+            nn.ReLU(inplace=True),
+            nn.Conv2d(out_channels, out_channels, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Project features (B, D_in, h, w) to embeddings (B, D, h, w)."""
+        return self.layers(x)
+
+
 class ContrastHead(BaseDecodeHead):
     """An auxiliary head that embeds pixels and returns a contrastive term.
 
@@ -62,8 +93,9 @@ class ContrastHead(BaseDecodeHead):
         in_channels (int): Channels of the feature that is embedded.
         channels (int): Channels D of the embedding.
         num_classes (int): Number of classes C.
-        in_index (int | str): Backbone stage, or ``'decode'`` for the input of the decode head's
-            classifier (in :class:`SemiSupervisedSegmentor` only).
+        in_index (int | str): Backbone stage; or ``'decode'`` for the input of the decode head's
+            classifier, ``'decode.<part>'`` for that of another part of it, by the name of the
+            submodule (these in :class:`SemiSupervisedSegmentor` only).
         projector (dict, optional): Config of the projection head, any registered module that maps
             (B, in_channels, h, w) to (B, D, h, w). Defaults to :class:`ConvProjector`.
         loss_weight (float): Factor of the term.
@@ -89,14 +121,15 @@ class ContrastHead(BaseDecodeHead):
         align_corners: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
-        self.uses_decode_feature = in_index == 'decode'
+        #: Part of the decode head whose input is embedded; None: a backbone stage.
+        self.tap = _read_tap(in_index)
         super().__init__(
             in_channels,
             channels,
             num_classes=num_classes,
             out_channels=num_classes,
             dropout_ratio=0,
-            in_index=-1 if self.uses_decode_feature else in_index,
+            in_index=-1 if self.tap else in_index,
             ignore_index=ignore_index,
             align_corners=align_corners,
             init_cfg=init_cfg,
@@ -117,16 +150,42 @@ class ContrastHead(BaseDecodeHead):
             features (Features): Features of B images.
 
         Raises:
-            ValueError: If the classifier's input is asked for and not there.
+            ValueError: If a part of the decode head is asked for and its input not there.
         """
-        if not self.uses_decode_feature:
+        if self.tap is None:
             return self.forward(features.stages)
-        if features.decode is None:
+        if self.tap not in features.decode:
             raise ValueError(
                 f"{type(self).__name__}(in_index='decode') needs SemiSupervisedSegmentor and a decode "
-                "head with 'conv_seg': use it, or give a backbone stage as in_index."
+                f"head with '{self.tap}': use it, or give a backbone stage as in_index."
             )
-        return self.projector(features.decode)
+        return self.projector(features.decode[self.tap])
+
+    def key_embedding(
+        self, step: SemiStep, student: Tensor, teacher: ContrastHead | None
+    ) -> Tensor:
+        """Embed the images of a step with the teacher, as far as it has seen them.
+
+        Args:
+            step (SemiStep): What the step knows.
+            student (Tensor): The student's aligned embedding, of shape (B_L + B_U, D, h, w), for the
+                images that the teacher has not seen.
+            teacher (ContrastHead, optional): The teacher's copy of this head.
+        """
+        num_labeled = 0 if step.labeled is None else len(step.labeled)
+        labeled = student[:num_labeled]
+        if step.teacher_labeled is not None and self.needs_teacher_on_labeled:
+            labeled = teacher.embed(step.teacher_labeled).to(labeled)
+        if step.teacher is None:
+            return torch.cat([labeled, student[num_labeled:]])
+        return torch.cat([labeled, teacher.embed(step.teacher).to(labeled)])
+
+    def zero(self) -> Tensor:
+        """Return an exact 0 with a gradient path to all parameters of the head."""
+        return sum(parameter.sum() for parameter in self.parameters()) * 0
+
+    def drop_student_state(self) -> None:
+        """Drop what only the student's copy of the head needs; the teacher calls it once."""
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Embed the backbone's features.
@@ -165,3 +224,20 @@ class ContrastHead(BaseDecodeHead):
             tuple[dict, dict]: Losses, each with a gradient path to all parameters of the head even
             where it is 0; and statistics to log (no name contains ``loss``).
         """
+
+
+def group_by_class(x: Tensor) -> Tensor:
+    """Reshape what was sampled, (B, C, K, ...), to rows of each class, (C, B K, ...)."""
+    return x.transpose(0, 1).flatten(1, 2)
+
+
+def _read_tap(in_index: int | str) -> str | None:
+    if not isinstance(in_index, str):
+        return None
+    first, _, part = in_index.partition('.')
+    if first != 'decode':
+        raise ValueError(
+            f"in_index='{in_index}' is unknown: give the number of a backbone stage, 'decode', or "
+            "'decode.<part>'."
+        )
+    return part or 'conv_seg'

@@ -11,10 +11,9 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from ...structures import SemiStep
-from ...structures.pixel_targets import nearest
 from ..losses.contrast import grouped_contrast
 from ..utils import current_iter, gather_pixels, reduce_mean, sample_anchors
-from .contrast_head import ContrastHead
+from .contrast_head import ContrastHead, group_by_class
 
 SOURCES = ('labeled', 'unlabeled')
 SAMPLINGS = ('segmentation_aware', 'random')
@@ -104,11 +103,11 @@ class PixelContrastHead(ContrastHead):
         embedding = step.align(self.embed(step.student))
         index, filled = self._sample(step, embedding.shape[2:])
         # Only sampled pixels are normalised: one gather, whose backward is one scatter.
-        anchors = _group_by_class(F.normalize(gather_pixels(embedding.float(), index), dim=-1))
+        anchors = group_by_class(F.normalize(gather_pixels(embedding.float(), index), dim=-1))
         with torch.no_grad():
-            keys = self._key_embedding(step, embedding.detach(), teacher)
-            keys = _group_by_class(F.normalize(gather_pixels(keys.float(), index), dim=-1))
-            mask = _group_by_class(filled)
+            keys = self.key_embedding(step, embedding.detach(), teacher)
+            keys = group_by_class(F.normalize(gather_pixels(keys.float(), index), dim=-1))
+            mask = group_by_class(filled)
             all_keys = torch.cat(all_gather(keys), 1)
             all_masks = torch.cat(all_gather(mask), 1)
         total, num_anchors, num_positives, num_negatives = grouped_contrast(
@@ -128,35 +127,17 @@ class PixelContrastHead(ContrastHead):
         }
 
     def _sample(self, step: SemiStep, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        targets = step.targets
-        labels = nearest(targets.accepted_labels, size)
-        hard = None
-        if self.sampling == 'segmentation_aware' and step.logits is not None:
-            hard = nearest(step.logits, size).argmax(1) != labels
-        known = labels != targets.ignore_index
+        labels, hard = step.labels_at(size)
+        if self.sampling == 'random':
+            hard = None
+        known = labels != self.ignore_index
         dropped = self.excluded[labels.where(known, 0)] | ~known
-        labels = labels.masked_fill(dropped, targets.ignore_index)
+        labels = labels.masked_fill(dropped, self.ignore_index)
         num_labeled = 0 if step.labeled is None else len(step.labeled)
         if 'labeled' not in self.sources:
-            labels[:num_labeled] = targets.ignore_index
+            labels[:num_labeled] = self.ignore_index
         if 'unlabeled' not in self.sources:
-            labels[num_labeled:] = targets.ignore_index
+            labels[num_labeled:] = self.ignore_index
         return sample_anchors(
             labels, self.num_classes, self.samples_per_class, hard, self.hard_ratio, self.min_pixels
         )
-
-    def _key_embedding(
-        self, step: SemiStep, student: Tensor, teacher: ContrastHead | None
-    ) -> Tensor:
-        num_labeled = 0 if step.labeled is None else len(step.labeled)
-        labeled = student[:num_labeled]
-        if step.teacher_labeled is not None and self.needs_teacher_on_labeled:
-            labeled = teacher.embed(step.teacher_labeled)
-        if step.teacher is None:
-            return torch.cat([labeled, student[num_labeled:]])
-        return torch.cat([labeled, teacher.embed(step.teacher).to(labeled)])
-
-
-def _group_by_class(x: Tensor) -> Tensor:
-    # (B, C, K, ...) to (C, B K, ...)
-    return x.transpose(0, 1).flatten(1, 2)

@@ -19,6 +19,10 @@ def grouped_contrast(
     key_mask: Tensor,
     temperature: float,
     own_offset: int | None = 0,
+    *,
+    bank: Tensor | None = None,
+    bank_mask: Tensor | None = None,
+    top_n: int | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     r"""Supervised contrast of anchors against keys that are grouped by class.
 
@@ -28,32 +32,39 @@ def grouped_contrast(
                        {e^{f_i \cdot k_j / \tau} + \sum_{n \in N_i} e^{f_i \cdot k_n / \tau}}
 
     with the keys of the anchor's class as positives P (the key at the anchor's own position is
-    left out) and the keys of all other classes as negatives N. Each term is
-    ``softplus(logsumexp_n(s_n) - s_j)``, which never takes the logarithm of 0. Source: C3-SemiSeg
-    (Zhou et al., ICCV 2021), Eq. 5.
+    left out) and the keys of all other classes as negatives N; ``bank`` adds further keys, of other
+    positions. Each term is ``softplus(logsumexp_n(s_n) - s_j)``, which never takes the logarithm of 0.
+    Source: C3-SemiSeg (Zhou et al., ICCV 2021), Eq. 5; with ``top_n``, which keeps of each P the N
+    positives that are most similar to the anchor, CSC's Eq. 6 (its mean over them).
 
-    Cost: two (C P) x (C Q) x D products, for value and gradient together, made in tiles of rows;
-    memory C P D for the gradient and one tile, never C P x C Q. Computed in float32 (or float64
-    for float64 anchors).
+    Cost: two products of all anchors with all keys, for value and gradient together (and one with
+    ``keys`` if these want a gradient), made in tiles of rows; memory C P D for the gradient and one
+    tile, never anchors x keys. Computed in float32 (or float64 for float64 anchors).
 
     Args:
         anchors (Tensor): Unit vectors of shape (C, P, D).
-        keys (Tensor): Unit vectors of shape (C, Q, D); constants, no gradient reaches them.
+        keys (Tensor): Unit vectors of shape (C, Q, D).
         anchor_mask (Tensor): Bool of shape (C, P); False rows are padding.
         key_mask (Tensor): Bool of shape (C, Q).
         temperature (float): :math:`\tau`, above 0.
         own_offset (int, optional): Key ``own_offset + p`` sits at the position of anchor ``p`` of the
             same class and is no positive of it. None: anchors and keys share no positions.
+        bank (Tensor, optional): Unit vectors of shape (C, L, D); constants, no gradient reaches them.
+        bank_mask (Tensor, optional): Bool of shape (C, L); needed with ``bank``.
+        top_n (int, optional): N, at least 1; an anchor with fewer positives keeps those it has.
 
     Returns:
         tuple[Tensor, Tensor, Tensor, Tensor]: Sum of the loss over the anchors that have a positive,
-        and the number of these anchors, of their positives and of the valid negatives of all of
-        them (scalars; the last three without gradient).
+        and the number of these anchors, of their positives before ``top_n``, and of the valid
+        negatives of all of them (scalars; the last three without gradient).
     """
     if anchors.dtype != torch.float64:
         anchors, keys = anchors.float(), keys.float()
     num_anchors = anchor_mask.shape[1]
     own = key_mask.sum(1)
+    if bank is not None:
+        bank = bank.detach().to(anchors)
+        own = own + bank_mask.sum(1)
     positives = own.unsqueeze(1).expand(-1, num_anchors)
     if own_offset is not None:
         positives = positives - key_mask[:, own_offset : own_offset + num_anchors].long()
@@ -61,7 +72,16 @@ def grouped_contrast(
     positives, negatives = positives * counted, (own.sum() - own).unsqueeze(1) * counted
     with without_autocast(anchors):
         loss = _GroupedContrast.apply(
-            anchors, keys.detach(), counted, positives, key_mask, temperature, own_offset
+            anchors,
+            keys,
+            bank,
+            counted,
+            positives if top_n is None else positives.clamp(max=top_n),
+            key_mask,
+            bank_mask,
+            temperature,
+            own_offset,
+            top_n,
         )
     return loss, counted.sum(), positives.sum(), negatives.sum()
 
@@ -79,53 +99,90 @@ class _GroupedContrast(torch.autograd.Function):
         ctx: Any,
         anchors: Tensor,
         keys: Tensor,
+        bank: Tensor | None,
         counted: Tensor,
         positives: Tensor,
         key_mask: Tensor,
+        bank_mask: Tensor | None,
         temperature: float,
         own_offset: int | None,
+        top_n: int | None,
     ) -> Tensor:
         _, num_anchors, dim = anchors.shape
-        num_keys = keys.shape[1]
         device = anchors.device
         lowest = torch.finfo(anchors.dtype).min / 4
-        flat, keys = anchors.reshape(-1, dim), keys.reshape(-1, dim)
-        padding = torch.zeros_like(keys[:, 0]).masked_fill_(~key_mask.flatten(), lowest)
+        flat = anchors.reshape(-1, dim)
+        masks = [key_mask] if bank is None else [key_mask, bank_mask]
+        groups = [keys] if bank is None else [keys, bank]
+        groups = [group.reshape(-1, dim) for group in groups]
+        sizes = [mask.shape[1] for mask in masks]
+        padding = [
+            torch.zeros_like(group[:, 0]).masked_fill_(~mask.flatten(), lowest)
+            for group, mask in zip(groups, masks)
+        ]
+        places = [torch.arange(size, device=device) for size in sizes]
         # Weight of each positive of an anchor; 0 leaves the anchor out.
         share = (counted.to(anchors.dtype) / positives.clamp(min=1)).flatten()
         row = torch.arange(len(flat), device=device)
-        place = torch.arange(num_keys, device=device)
         loss = anchors.new_zeros(())
         gradient = torch.empty_like(flat)
-        # Launches cost most on a GPU, cache misses on a CPU.
-        tile = 256 if device.type == 'cpu' else 4096
+        key_gradient = torch.zeros_like(groups[0]) if ctx.needs_input_grad[1] else None
+        tile = _tile_rows(sum(len(group) for group in groups), device)
         for start in range(0, len(flat), tile):
             rows = row[start : start + tile]
+            tile_anchors = flat[start : start + tile]
             classes = rows // num_anchors
-            block = (classes * num_keys).unsqueeze(1) + place
-            weight = share[rows].unsqueeze(1) * key_mask[classes]
+            blocks = [(classes * size).unsqueeze(1) + place for size, place in zip(sizes, places)]
+            counts = [mask[classes] for mask in masks]
             if own_offset is not None:
-                weight = weight.masked_fill_(
-                    place == (rows % num_anchors + own_offset).unsqueeze(1), 0
-                )
-            logits = torch.addmm(padding, flat[rows], keys.T, alpha=1 / temperature)
-            positive = logits.gather(1, block)
-            logits.scatter_(1, block, lowest)
-            peak = logits.amax(1, keepdim=True)
-            logits.sub_(peak).exp_()
-            total = logits.sum(1, keepdim=True)
+                is_own = places[0] == (rows % num_anchors + own_offset).unsqueeze(1)
+                counts[0] = counts[0].masked_fill(is_own, False)
+            logits = [
+                torch.addmm(pad, tile_anchors, group.T, alpha=1 / temperature)
+                for pad, group in zip(padding, groups)
+            ]
+            positive = torch.cat([x.gather(1, block) for x, block in zip(logits, blocks)], 1)
+            weight = share[rows].unsqueeze(1) * torch.cat(counts, 1)
+            if top_n is not None:
+                most = min(top_n, positive.shape[1])
+                positive, best = positive.masked_fill_(weight == 0, lowest).topk(most, 1)
+                weight = weight.gather(1, best)
+            for x, block in zip(logits, blocks):
+                x.scatter_(1, block, lowest)
+            peak = torch.stack([x.amax(1, keepdim=True) for x in logits]).amax(0)
+            total = sum(x.sub_(peak).exp_().sum(1, keepdim=True) for x in logits)
             margin = (total.log() + peak) - positive
             loss = loss + (weight * F.softplus(margin)).sum()
             pull = weight * margin.sigmoid()
             # Without a negative all logits are `lowest`: the margin is hugely negative, the pull 0.
-            logits.mul_(pull.sum(1, keepdim=True) / total)
-            logits.scatter_(1, block, -pull)
-            gradient[start : start + tile] = logits @ keys
-        ctx.save_for_backward(gradient.div_(temperature).view_as(anchors))
+            push = pull.sum(1, keepdim=True) / total
+            if top_n is not None:
+                pull = pull.new_zeros(len(pull), sum(sizes)).scatter_(1, best, pull)
+            tile_gradient = gradient[start : start + tile]
+            for i, (x, part) in enumerate(zip(logits, pull.split(sizes, 1))):
+                x.mul_(push).scatter_(1, blocks[i], -part)
+                if i:
+                    tile_gradient.addmm_(x, groups[i])
+                else:
+                    torch.mm(x, groups[i], out=tile_gradient)
+            if key_gradient is not None:
+                key_gradient.addmm_(logits[0].T, tile_anchors)
+        gradient = gradient.div_(temperature).view_as(anchors)
+        if key_gradient is None:
+            ctx.save_for_backward(gradient)
+        else:
+            ctx.save_for_backward(gradient, key_gradient.div_(temperature).view_as(keys))
         return loss
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple:
-        (gradient,) = ctx.saved_tensors
-        return (grad * gradient, *[None] * 6)
+        gradient, *key_gradient = ctx.saved_tensors
+        of_keys = grad * key_gradient[0] if key_gradient else None
+        return (grad * gradient, of_keys, *[None] * 8)
+
+
+def _tile_rows(num_keys: int, device: torch.device) -> int:
+    # Launches cost most on a GPU, cache misses on a CPU; a tile is 256 or 16 MiB of float32 at most.
+    most, budget = (256, 2**22) if device.type == 'cpu' else (4096, 2**26)
+    return max(32, min(most, budget // max(num_keys, 1)))

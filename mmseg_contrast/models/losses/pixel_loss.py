@@ -25,7 +25,7 @@ def pixel_cross_entropy(
 ) -> Tensor:
     r"""Weighted cross-entropy of each pixel with hard or soft labels, averaged.
 
-    .. math:: L = \frac{1}{Z} \sum_i w_i \, \sum_c -p_{ic} \log softmax(z_i)_c
+    .. math:: L = \frac{1}{Z} \sum_i w_i \, \sum_c -\alpha_c p_{ic} \log softmax(z_i)_c
 
     with :math:`Z = \sum_i w_i` (``norm='valid'``: mean over the pixels that count) or the number of
     all pixels (``norm='all'``). In distributed training Z is the mean over the ranks, so that the
@@ -36,8 +36,7 @@ def pixel_cross_entropy(
         target (Tensor): Integer labels (B, H, W), or probabilities (B, C, H, W).
         weight (Tensor, optional): Weight of each pixel, (B, H, W). Defaults to 1 wherever the label
             is not ignored.
-        class_weight (Tensor, optional): Factor of each class, (C,). Multiplies hard labels' terms
-            and is not part of Z.
+        class_weight (Tensor, optional): :math:`\alpha`, factor of each class, (C,); not part of Z.
         norm (str): ``'valid'`` or ``'all'``.
         ignore_index (int): Hard label that never counts.
 
@@ -48,6 +47,8 @@ def pixel_cross_entropy(
         if logits.dtype != torch.float64:
             logits = logits.float()
         if target.is_floating_point():
+            if class_weight is not None:
+                target = target * class_weight[:, None, None]
             loss = -(target * logits.log_softmax(1)).sum(1)
             valid = torch.ones_like(loss) if weight is None else weight
         else:
@@ -105,6 +106,7 @@ class PixelCrossEntropyLoss(nn.Module):
         label: Tensor,
         weight: Tensor | None = None,
         ignore_index: int = 255,
+        class_weight: Tensor | None = None,
         **_: object,
     ) -> Tensor:
         """Return the weighted loss.
@@ -114,9 +116,13 @@ class PixelCrossEntropyLoss(nn.Module):
             label (Tensor): Integer labels of shape (B, H, W).
             weight (Tensor, optional): Weight of each pixel, as MMSeg's pixel samplers give it.
             ignore_index (int): Label that never counts.
+            class_weight (Tensor, optional): This step's factor of each class, (C,), in the place of
+                the config's.
         """
+        if class_weight is None:
+            class_weight = self.class_weight
         return self.loss_weight * pixel_cross_entropy(
-            cls_score, label, weight, self.class_weight, self.norm, ignore_index
+            cls_score, label, weight, class_weight, self.norm, ignore_index
         )
 
 
@@ -128,7 +134,8 @@ class ConsistencyLoss(nn.Module):
         L = \lambda \, r(i) \, \frac{1}{\sum w} \sum_p w_p \sum_c -T(A x)_{pc} \log S(\hat A x)_{pc}
 
     Source: C3-SemiSeg (Zhou et al., ICCV 2021), Eq. 2 with the weight of Eq. 7. Soft labels are
-    used where the targets have them, hard ones otherwise.
+    used where the targets have them, hard ones otherwise. With hard labels, weights that are a
+    power of the confidence, and ``norm='all'``, it is Eq. 6 of Alonso et al. (ICCV 2021).
 
     Args:
         loss_weight (float): :math:`\lambda`.
@@ -148,17 +155,18 @@ class ConsistencyLoss(nn.Module):
         self.ramp = Ramp(**(ramp or {}))
 
     def forward(
-        self, logits: Tensor, targets: PixelTargets
+        self, logits: Tensor, targets: PixelTargets, class_weight: Tensor | None = None
     ) -> tuple[dict[str, Tensor], dict[str, Tensor | float]]:
         """Return the weighted loss and what to log of it.
 
         Args:
             logits (Tensor): Student logits of shape (B, C, H, W).
             targets (PixelTargets): Selected pseudo-labels of the same images.
+            class_weight (Tensor, optional): Factor of each class, (C,).
         """
         labels = targets.labels if targets.probs is None else targets.probs
         raw = pixel_cross_entropy(
-            logits, labels, targets.weight, norm=self.norm, ignore_index=targets.ignore_index
+            logits, labels, targets.weight, class_weight, self.norm, targets.ignore_index
         )
         ramp = self.ramp(current_iter())
         return (

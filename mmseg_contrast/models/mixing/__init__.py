@@ -1,6 +1,8 @@
-"""Mixing: images of a batch exchange regions, on the device."""
+"""Mixing: images of a batch exchange regions or change as a whole, on the device."""
 
+from .augmented_views import AugmentedViews
 from .base import Mixed
+from .class_mix import class_mix
 from .cross_set_cutmix import CrossSetCutMix
 
-__all__ = ['CrossSetCutMix', 'Mixed']
+__all__ = ['AugmentedViews', 'CrossSetCutMix', 'Mixed', 'class_mix']

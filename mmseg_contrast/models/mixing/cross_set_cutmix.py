@@ -10,7 +10,7 @@ from ...structures import PixelTargets
 from ...structures.pixel_targets import nearest, swap_pixels
 from .base import Mixed
 
-PAIRS = ('random', 'cross', 'intra')
+PAIRS = ('random', 'cross', 'intra', 'unlabeled')
 
 
 @MODELS.register_module()
@@ -27,7 +27,8 @@ class CrossSetCutMix(nn.Module):
     Args:
         pairs (str): ``'random'`` pairs all images of the batch at random; ``'cross'`` always a
             labelled with an unlabelled one (what is left over stays unmixed); ``'intra'`` pairs
-            within each set.
+            within each set; ``'unlabeled'`` pairs within the unlabelled set and leaves the labelled
+            images alone (CutMix as in U2PL, UniMatch and CSC).
         area (float | tuple[float, float]): Share of the image in the box, or its range, in (0, 1].
         prob (float): Probability that a pair is mixed.
 
@@ -54,13 +55,20 @@ class CrossSetCutMix(nn.Module):
         self.prob = prob
 
     @torch.no_grad()
-    def forward(self, images: Tensor, labeled: PixelTargets | None, pseudo: PixelTargets) -> Mixed:
+    def forward(
+        self,
+        images: Tensor,
+        labeled: PixelTargets | None,
+        pseudo: PixelTargets,
+        num_target: int | None = None,
+    ) -> Mixed:
         """Mix a batch.
 
         Args:
             images (Tensor): Images of shape (B_L + B_U, C, H, W), labelled ones first.
             labeled (PixelTargets, optional): Targets of the labelled images.
             pseudo (PixelTargets): Targets of the unlabelled images.
+            num_target (int, optional): Unused: all domains take part.
 
         Returns:
             Mixed: Mixed images; ``align`` un-mixes.
@@ -90,6 +98,8 @@ class CrossSetCutMix(nn.Module):
         if self.pairs == 'cross':
             count = min(len(labeled), len(unlabeled))
             return labeled[:count], unlabeled[:count]
+        if self.pairs == 'unlabeled':
+            return _halves(unlabeled)
         (a, b), (c, d) = _halves(labeled), _halves(unlabeled)
         return torch.cat([a, c]), torch.cat([b, d])
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from typing import Any
 
 import torch
 from mmengine.config import ConfigDict
 from mmseg.models import EncoderDecoder
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
@@ -18,11 +18,15 @@ from torch import Tensor, nn
 from ...structures import Features, PixelTargets, SemiStep
 from ...utils.running_stats import RunningStats
 from ..decode_heads import ContrastHead
+from ..losses import PixelCrossEntropyLoss
 from ..mixing import Mixed
-from ..utils import NamedEMA, current_iter, supervised_losses
+from ..utils import NamedEMA, build_slot, current_iter, supervised_losses
+from .student_view import StudentView
 
 BRANCHES = ('student', 'teacher')
 VIEWS = ('weak', 'strong')
+LABELED = ('sup', 'source')
+TEACHER_NORMS = ('running', 'batch')
 Samples = list[SegDataSample]
 Stats = dict[str, 'Tensor | float']
 
@@ -31,11 +35,17 @@ class TeacherBranch(EncoderDecoder):
     """The teacher: same network as the student, frozen and always in eval mode.
 
     Args:
+        norm (str): ``'running'``; ``'batch'`` follows the student into train mode, as some published
+            code does: batch norm by the statistics of the batch, and dropout.
         kwargs: Arguments of MMSeg's ``EncoderDecoder``.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, norm: str = 'running', **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.follows_mode = norm == 'batch'
+        for head in self.modules():
+            if isinstance(head, ContrastHead):
+                head.drop_student_state()
         self.requires_grad_(False)
         self.eval()
 
@@ -43,8 +53,8 @@ class TeacherBranch(EncoderDecoder):
         """Do nothing: the teacher starts as a copy of the student."""
 
     def train(self, mode: bool = True) -> TeacherBranch:
-        """Stay in eval mode whatever the student does."""
-        return super().train(False)
+        """Stay in eval mode whatever the student does, unless told to follow it."""
+        return super().train(mode and self.follows_mode)
 
 
 @MODELS.register_module()
@@ -53,10 +63,12 @@ class SemiSupervisedSegmentor(EncoderDecoder):
 
     The segmentor itself is the student (keys ``backbone.*``, ``decode_head.*``, ...), the teacher is
     its child ``teacher``; so MMSeg's test, inference, TTA and plain loading see the student.
-    :class:`MeanTeacherHook` keeps the teacher. A training batch has the branches ``sup`` (labelled)
-    and ``weak`` and ``strong`` (unlabelled, same geometry); each set may be absent. One step:
+    :class:`MeanTeacherHook` keeps the teacher. A training batch has the branches ``sup`` (labelled),
+    ``source`` (labelled, of another domain) and ``weak`` and ``strong`` (unlabelled, same geometry); each
+    set may be absent. One step:
 
-    1. the teacher predicts the weak images; the ``selector`` says which pixels are trusted;
+    1. the teacher predicts the weak images; the ``selector`` says which pixels are trusted; labels and
+       pseudo-labels are counted for the ``class_weights``;
     2. labelled and strong images are joined and go through ``mixing``;
     3. one student forward; its outputs are brought back into the layout of the targets;
     4. loss = supervised + consistency (``unsup_loss``) + each :class:`ContrastHead` among the
@@ -69,11 +81,17 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         selector (dict, optional): Config of the selector; none trusts every valid pixel. Selectors
             and auxiliary heads without ``num_classes`` take that of the decode head.
         mixing (dict, optional): Config of the mixing; none leaves images as they are.
-        unsup_loss (dict, optional): Config of the loss on pseudo-labels; none has no such term.
+        unsup_loss (dict | list[dict], optional): Config of the loss on pseudo-labels, or of several;
+            none has no such term.
+        class_weights (dict, optional): Config of the weights of classes in the supervised losses and
+            in those on pseudo-labels; none weighs all alike. Needs ``PixelCrossEntropyLoss``.
+        extra_views (list[dict], optional): Arguments of :class:`StudentView`: further views of the
+            unlabelled images that ``unsup_loss`` is applied to, beside ``student_view``.
         semi_train_cfg (dict, optional): ``burn_in`` (int, default 0): iterations on labels alone;
             ``hard_labels`` (bool, default False): the unsupervised loss sees the teacher's argmax
             instead of its probabilities; ``teacher_view`` and ``student_view`` (``'weak'`` and
-            ``'strong'``): the branch that each of them sees.
+            ``'strong'``): the branch that each of them sees; ``teacher_norm``: ``'running'`` (default)
+            or ``'batch'``, see :class:`TeacherBranch`.
         semi_test_cfg (dict, optional): ``predict_on``: ``'student'`` (default) or ``'teacher'``.
         kwargs: Arguments of MMSeg's ``EncoderDecoder``.
 
@@ -86,7 +104,9 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         *,
         selector: dict | None = None,
         mixing: dict | None = None,
-        unsup_loss: dict | None = None,
+        unsup_loss: dict | list[dict] | None = None,
+        class_weights: dict | None = None,
+        extra_views: list[dict] | None = None,
         semi_train_cfg: dict | None = None,
         semi_test_cfg: dict | None = None,
         **kwargs: Any,
@@ -97,11 +117,21 @@ class SemiSupervisedSegmentor(EncoderDecoder):
             head.setdefault('num_classes', num_classes)
         teacher_cfg = {k: v for k, v in kwargs.items() if k != 'data_preprocessor'}
         super().__init__(**kwargs)
-        self.teacher = TeacherBranch(**{**teacher_cfg, 'pretrained': None, 'init_cfg': None})
-        self.selector = None if selector is None else _build_selector(selector, num_classes)
-        self.mixing = None if mixing is None else MODELS.build(mixing)
-        self.unsup_loss = None if unsup_loss is None else MODELS.build(unsup_loss)
         self.semi_train_cfg = _read_train_cfg(**(semi_train_cfg or {}))
+        teacher_cfg.update(pretrained=None, init_cfg=None, norm=self.semi_train_cfg.teacher_norm)
+        self.teacher = TeacherBranch(**teacher_cfg)
+        # What method files do not know: the data set and how its images are normalised.
+        known = {'num_classes': num_classes}
+        for key in ('mean', 'std'):
+            known[key] = (kwargs.get('data_preprocessor') or {}).get(key)
+        self.selector = build_slot('selector', selector, known)
+        self.mixing = build_slot('mixing', mixing, known)
+        self.class_weights = build_slot('class_weights', class_weights, known)
+        if isinstance(unsup_loss, list):
+            self.unsup_loss = nn.ModuleList(MODELS.build(cfg) for cfg in unsup_loss)
+        else:
+            self.unsup_loss = None if unsup_loss is None else MODELS.build(unsup_loss)
+        self.extra_views = nn.ModuleList(StudentView(**view) for view in extra_views or [])
         self.semi_test_cfg = _read_test_cfg(**(semi_test_cfg or {}))
         self._check_heads()
 
@@ -109,9 +139,10 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         #: Whether a checkpoint with a teacher has been loaded, which must then not be overwritten.
         self.teacher_loaded = False
         self.running_stats = RunningStats()
-        if any(head.uses_decode_feature for _, head in self.contrast_heads()):
-            _tap_classifier(self.decode_head)
-            _tap_classifier(self.teacher.decode_head)
+        self.taps = sorted({head.tap for _, head in self.contrast_heads() if head.tap})
+        for name in self.taps:
+            _tap(self.decode_head, name)
+            _tap(self.teacher.decode_head, name)
 
     # ------------------------------------------------------------------ set-up
 
@@ -121,7 +152,11 @@ class SemiSupervisedSegmentor(EncoderDecoder):
                 f'decode_head.out_channels={self.out_channels} with num_classes={self.num_classes}: a '
                 'single sigmoid channel has no class probabilities; set out_channels=2.'
             )
-        parts = {'selector': self.selector, **dict(self.contrast_heads())}
+        parts = {
+            'selector': self.selector,
+            'class_weights': self.class_weights,
+            **dict(self.contrast_heads()),
+        }
         for name, part in parts.items():
             classes = getattr(part, 'num_classes', self.num_classes)
             if classes != self.num_classes:
@@ -129,6 +164,11 @@ class SemiSupervisedSegmentor(EncoderDecoder):
                     f'{name}.num_classes={classes} but decode_head.num_classes={self.num_classes}: '
                     'give both the number of classes of the data set.'
                 )
+        if self.class_weights is not None:
+            heads = [('decode_head', self.decode_head), *self._auxiliary()]
+            for name, head in heads:
+                if not isinstance(head, ContrastHead):
+                    _check_takes_class_weights(name, head)
 
     def contrast_heads(self, teacher: bool = False) -> list[tuple[str, ContrastHead]]:
         """Return the names and modules of the contrast heads among the auxiliary heads.
@@ -176,54 +216,84 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         """
         if not isinstance(inputs, dict):
             return super().loss(inputs, data_samples)
-        labeled_samples = data_samples.get('sup', [])
-        labeled = None
-        if labeled_samples:
-            labeled = PixelTargets.from_samples(labeled_samples, self.decode_head.ignore_index)
-        images = [inputs['sup']] if labeled_samples else []
-        step = SemiStep(Features(()), labeled)
+        present = [name for name in LABELED if name in inputs]
+        samples = [sample for name in present for sample in data_samples[name]]
+        images = torch.cat([inputs[name] for name in present]) if present else None
+        step = SemiStep(Features(()))
+        if present:
+            step.labeled = PixelTargets.from_samples(samples, self.decode_head.ignore_index)
+            step.num_target = len(data_samples.get('sup', []))
         stats: Stats = {}
         teacher_view = self.semi_train_cfg.teacher_view
         student_view = self.semi_train_cfg.student_view
-        if student_view in inputs and current_iter() >= self.semi_train_cfg.burn_in:
-            step.teacher, step.teacher_labeled, step.pseudo, stats = self.get_pseudo_labels(
-                inputs, data_samples[teacher_view]
+        burnt_in = current_iter() >= self.semi_train_cfg.burn_in
+        if student_view in inputs and burnt_in:
+            step.teacher, step.pseudo, stats = self.get_pseudo_labels(
+                inputs[teacher_view], data_samples[teacher_view]
             )
-            mixed = self._mix(torch.cat([*images, inputs[student_view]]), step)
-            images, step.align = [mixed.images], mixed.align
+        class_weight = None
+        if self.class_weights is not None:
+            class_weight = self.class_weights(step.target_labeled, step.pseudo)
+            if class_weight is not None:
+                stats['class_weight_per_class'] = class_weight
+        labeled_images, unmixed = images, step.pseudo
+        if step.pseudo is not None:
+            unlabeled = inputs[student_view]
+            images = unlabeled if images is None else torch.cat([images, unlabeled])
+            mixed = self._mix(images, step.labeled, step.pseudo, step.num_target)
+            images, step.align = mixed.images, mixed.align
             step.labeled, step.pseudo = mixed.labeled, mixed.pseudo
-        elif not images:
+            if mixed.moved:
+                step.teacher = None
+                labeled_images = images[: len(samples)]
+                samples = step.labeled.to_samples() if samples else []
+        elif images is None:
             # Unlabelled images during the burn-in: nothing to learn from, but a graph to step through.
-            images, labeled_samples = [inputs[student_view]], []
+            images = inputs[student_view]
+        if (
+            samples
+            and burnt_in
+            and any(h.needs_teacher_on_labeled for _, h in self.contrast_heads())
+        ):
+            with torch.no_grad():
+                step.teacher_labeled, _ = self._forward_branch(self.teacher, labeled_images)
 
-        batch = images[0]
-        step.student, logits = self._forward_branch(self, batch)
+        step.student, logits = self._forward_branch(self, images)
         logits = step.align(logits)
         step.logits = logits.detach()
-        losses = self.loss_by_gt(logits, step, labeled_samples)
+        losses = self.loss_by_gt(logits, step, samples, class_weight)
+        if step.labeled is not None and self.selector is not None:
+            self.selector.observe(step.logits[: len(step.labeled)], step.labeled.labels)
         if step.pseudo is not None and self.unsup_loss is not None:
-            losses.update(self.loss_by_pseudo(logits[-len(step.pseudo) :], step.pseudo))
+            losses.update(
+                self.loss_by_pseudo(logits[-len(step.pseudo) :], step.pseudo, class_weight)
+            )
+            for view in self.extra_views:
+                losses.update(self._loss_by_view(view, inputs, unmixed, class_weight))
         losses.update(self._loss_by_contrast(step))
         self.running_stats.add(stats)
         return losses
 
-    def loss_by_gt(self, logits: Tensor, step: SemiStep, samples: Samples) -> dict[str, Tensor]:
+    def loss_by_gt(
+        self, logits: Tensor, step: SemiStep, samples: Samples, class_weight: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Compute the supervised losses of the decode head and the ordinary auxiliary heads.
 
         Args:
             logits (Tensor): Aligned logits at image resolution, labelled images first.
             step (SemiStep): The step; its ``student`` features feed the auxiliary heads.
             samples (list[SegDataSample]): Data samples of the B_L labelled images.
+            class_weight (Tensor, optional): Factor of each class, (C,).
         """
         outputs = {'decode': (self.decode_head, logits)}
         for name, head in self._auxiliary():
             if not isinstance(head, ContrastHead):
-                aligned = step.align(self._upsample(head, step.student.stages, logits.shape[2:]))
-                outputs[name] = (head, aligned)
+                low = self._logits(head, step.student.stages)
+                outputs[name] = (head, step.align(self._upsample(head, low, logits.shape[2:])))
         losses: dict[str, Tensor] = {}
         for name, (head, output) in outputs.items():
             if samples:
-                value = supervised_losses(head, output[: len(samples)], samples)
+                value = supervised_losses(head, output[: len(samples)], samples, class_weight)
             else:
                 value = {'loss_none': output.sum() * 0}
             losses.update(add_prefix(value, f'sup.{name}'))
@@ -231,25 +301,19 @@ class SemiSupervisedSegmentor(EncoderDecoder):
 
     @torch.no_grad()
     def get_pseudo_labels(
-        self, inputs: dict[str, Tensor], samples: Samples
-    ) -> tuple[Features, Features | None, PixelTargets, Stats]:
+        self, images: Tensor, samples: Samples
+    ) -> tuple[Features, PixelTargets, Stats]:
         """Let the teacher label the weakly augmented images and select the pixels to trust.
 
         Args:
-            inputs (dict[str, Tensor]): Images of the branches.
-            samples (list[SegDataSample]): Data samples of the weak images; ``gt_sem_seg`` is their
-                valid map, in which ignored pixels are padding or rotation border.
+            images (Tensor): Weakly augmented unlabelled images of shape (B_U, 3, H, W).
+            samples (list[SegDataSample]): Their data samples; ``gt_sem_seg`` is the valid map, in
+                which ignored pixels are padding or rotation border.
 
         Returns:
-            tuple: Teacher's features of the weak images, and of the labelled ones where a head asks
-            for them; the selected targets; statistics to log.
+            tuple: Teacher's features of the images; the selected targets; statistics to log.
         """
-        features, logits = self._forward_branch(
-            self.teacher, inputs[self.semi_train_cfg.teacher_view]
-        )
-        features_labeled = None
-        if 'sup' in inputs and any(h.needs_teacher_on_labeled for _, h in self.contrast_heads()):
-            features_labeled, _ = self._forward_branch(self.teacher, inputs['sup'])
+        features, logits = self._forward_branch(self.teacher, images)
         ignore = self.decode_head.ignore_index
         valid = PixelTargets.from_samples(samples, ignore).labels != ignore
         probs = logits.float().softmax(1)
@@ -263,18 +327,47 @@ class SemiSupervisedSegmentor(EncoderDecoder):
             labels, weight, None if self.semi_train_cfg.hard_labels else probs, ignore
         )
         stats = {**stats, **_coverage(predicted, weight, valid, self.num_classes)}
-        return features, features_labeled, targets, add_prefix(stats, 'unsup')
+        return features, targets, add_prefix(stats, 'unsup')
 
-    def loss_by_pseudo(self, logits: Tensor, targets: PixelTargets) -> dict[str, Tensor]:
-        """Compute the loss on the pseudo-labels.
+    def loss_by_pseudo(
+        self,
+        logits: Tensor,
+        targets: PixelTargets,
+        class_weight: Tensor | None = None,
+        prefix: str = 'unsup',
+    ) -> dict[str, Tensor]:
+        """Compute the losses on the pseudo-labels.
 
         Args:
             logits (Tensor): Aligned student logits of the unlabelled images.
             targets (PixelTargets): Their selected pseudo-labels.
+            class_weight (Tensor, optional): Factor of each class, (C,).
+            prefix (str): Prefix of the names of losses and statistics.
         """
-        losses, stats = self.unsup_loss(logits, targets)
-        self.running_stats.add(add_prefix(stats, 'unsup'))
-        return add_prefix(losses, 'unsup')
+        terms = self.unsup_loss
+        losses: dict[str, Tensor] = {}
+        for term in terms if isinstance(terms, nn.ModuleList) else [terms]:
+            values, stats = term(logits, targets, class_weight)
+            losses.update(add_prefix(values, prefix))
+            self.running_stats.add(add_prefix(stats, prefix))
+        return losses
+
+    def _loss_by_view(
+        self,
+        view: StudentView,
+        inputs: dict[str, Tensor],
+        pseudo: PixelTargets,
+        class_weight: Tensor | None,
+    ) -> dict[str, Tensor]:
+        images = view.images(inputs)
+        mixed = Mixed(images, None, pseudo, lambda x: x)
+        if view.mix:
+            mixed = self._mix(images, None, pseudo)
+        _, logits = self._forward_branch(self, mixed.images, view.perturbation)
+        losses = self.loss_by_pseudo(
+            mixed.align(logits), mixed.pseudo, class_weight, f'unsup.{view.view}'
+        )
+        return {name: view.weight * value for name, value in losses.items()}
 
     def _loss_by_contrast(self, step: SemiStep) -> dict[str, Tensor]:
         heads = self.contrast_heads()
@@ -282,32 +375,55 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         for (name, head), (_, teacher) in zip(heads, self.contrast_heads(teacher=True)):
             prefix = 'contrast' if len(heads) == 1 else f'contrast.{name}'
             if step.labeled is None and step.pseudo is None:
-                value, stats = {'loss_contrast': head.embed(step.student).sum() * 0}, {}
+                value, stats = {'loss_contrast': head.zero()}, {}
             else:
                 value, stats = head.loss_by_step(step, teacher)
             losses.update(add_prefix(value, prefix))
             self.running_stats.add(add_prefix(stats, prefix))
         return losses
 
-    def _mix(self, images: Tensor, step: SemiStep) -> Mixed:
+    def _mix(
+        self,
+        images: Tensor,
+        labeled: PixelTargets | None,
+        pseudo: PixelTargets,
+        num_target: int | None = None,
+    ) -> Mixed:
         if self.mixing is None:
-            return Mixed(images, step.labeled, step.pseudo, step.align)
-        return self.mixing(images, step.labeled, step.pseudo)
+            return Mixed(images, labeled, pseudo, lambda x: x)
+        return self.mixing(images, labeled, pseudo, num_target)
 
-    def _forward_branch(self, branch: EncoderDecoder, images: Tensor) -> tuple[Features, Tensor]:
+    def student_features(self, images: Tensor) -> Features:
+        """Return what the contrast heads see of images, without augmentation or mixing.
+
+        Args:
+            images (Tensor): Preprocessed images of shape (B, 3, H, W).
+        """
+        return self._forward_branch(self, images)[0]
+
+    def _forward_branch(
+        self, branch: EncoderDecoder, images: Tensor, perturbation: nn.Module | None = None
+    ) -> tuple[Features, Tensor]:
         stages = branch.extract_feat(images)
-        logits = self._upsample(branch.decode_head, stages, images.shape[2:])
-        classifier = getattr(branch.decode_head, 'conv_seg', self)
-        return Features(stages, vars(classifier).pop('seen', None)), logits
+        if perturbation is not None:
+            stages = perturbation(stages)
+        head = branch.decode_head
+        low = self._logits(head, stages)
+        decode = {name: vars(head.get_submodule(name)).pop('seen') for name in self.taps}
+        return Features(stages, decode, low), self._upsample(head, low, images.shape[2:])
 
     @staticmethod
-    def _upsample(head: nn.Module, stages: Any, size: torch.Size) -> Tensor:
+    def _logits(head: nn.Module, stages: Any) -> Tensor:
         logits = head.forward(stages)
         if not isinstance(logits, Tensor):
             raise TypeError(
                 f'{type(head).__name__} returns {type(logits).__name__} instead of one map of logits, '
                 'which semi-supervised training cannot use: choose a head that returns logits.'
             )
+        return logits
+
+    @staticmethod
+    def _upsample(head: nn.Module, logits: Tensor, size: torch.Size) -> Tensor:
         return resize(logits, size=size, mode='bilinear', align_corners=head.align_corners)
 
     # ------------------------------------------------------------------ testing
@@ -327,31 +443,32 @@ def _as_list(cfg: dict | list | None) -> list[dict]:
     return cfg if isinstance(cfg, list) else [cfg] if cfg else []
 
 
-def _tap_classifier(head: nn.Module) -> None:
-    if not hasattr(head, 'conv_seg'):
+def _tap(head: nn.Module, name: str) -> None:
+    try:
+        module = head.get_submodule(name)
+    except AttributeError:
+        where = 'decode' if name == 'conv_seg' else f'decode.{name}'
         raise ValueError(
-            f"in_index='decode' needs a decode head with 'conv_seg', {type(head).__name__} has "
-            'none: give the contrast head a backbone stage as in_index.'
-        )
-    head.conv_seg.register_forward_pre_hook(_keep_input)
+            f"in_index='{where}' needs a decode head with '{name}', {type(head).__name__} has none: "
+            'give the contrast head another part, or a backbone stage as in_index.'
+        ) from None
+    module.register_forward_pre_hook(_keep_input)
 
 
-def _keep_input(classifier: nn.Module, args: tuple[Tensor]) -> None:
+def _keep_input(module: nn.Module, args: tuple[Tensor]) -> None:
     # On the module itself and not in a closure, so that copies of the segmentor keep their own.
-    classifier.seen = args[0]
+    module.seen = args[0]
 
 
-def _build_selector(cfg: dict, num_classes: int) -> nn.Module:
-    # Method files do not know the data set: selectors that count classes take them from the head.
-    kind = cfg['type']
-    selector = MODELS.get(kind) if isinstance(kind, str) else kind
-    if selector is None:
+def _check_takes_class_weights(name: str, head: nn.Module) -> None:
+    criteria = getattr(head, 'loss_decode', None)
+    criteria = criteria if isinstance(criteria, nn.ModuleList) else [criteria]
+    own = type(head).loss_by_feat is not BaseDecodeHead.loss_by_feat
+    if own or not all(isinstance(each, PixelCrossEntropyLoss) for each in criteria):
         raise ValueError(
-            f"selector.type='{kind}' is not registered: correct its name or import its module."
+            f'class_weights needs heads whose loss_decode is a PixelCrossEntropyLoss, and that of '
+            f'{name} ({type(head).__name__}) is another: change it or remove class_weights.'
         )
-    if 'num_classes' in inspect.signature(selector).parameters:
-        cfg = {'num_classes': num_classes, **cfg}
-    return MODELS.build(cfg)
 
 
 def _read_train_cfg(
@@ -359,23 +476,29 @@ def _read_train_cfg(
     hard_labels: bool = False,
     teacher_view: str = 'weak',
     student_view: str = 'strong',
+    teacher_norm: str = 'running',
     **unknown: Any,
 ) -> ConfigDict:
     if unknown:
         raise ValueError(
             f"semi_train_cfg.{next(iter(unknown))} is unknown: use 'burn_in', 'hard_labels', "
-            "'teacher_view' and 'student_view'."
+            "'teacher_view', 'student_view' and 'teacher_norm'."
         )
     if burn_in < 0:
         raise ValueError(f'semi_train_cfg.burn_in={burn_in} counts iterations: give a number >= 0.')
     for key, view in (('teacher_view', teacher_view), ('student_view', student_view)):
         if view not in VIEWS:
             raise ValueError(f"semi_train_cfg.{key}='{view}' is unknown: use one of {VIEWS}.")
+    if teacher_norm not in TEACHER_NORMS:
+        raise ValueError(
+            f"semi_train_cfg.teacher_norm='{teacher_norm}' is unknown: use one of {TEACHER_NORMS}."
+        )
     return ConfigDict(
         burn_in=burn_in,
         hard_labels=hard_labels,
         teacher_view=teacher_view,
         student_view=student_view,
+        teacher_norm=teacher_norm,
     )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import torch
 from mmengine.dist import all_reduce
 from mmseg.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
+
+from .base import Selector
 
 
 @MODELS.register_module()
-class DynamicConfidentRegionSelection(nn.Module):
+class DynamicConfidentRegionSelection(Selector):
     r"""Keeps the most confident share of each predicted class, by a smoothed threshold per class.
 
     .. math:: \hat\delta_{t,c} = \beta \hat\delta_{t-1,c} + (1 - \beta) \delta_{t,c}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import torch
 from mmseg.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
+
+from .base import Selector
 
 
 @MODELS.register_module()
-class ThresholdMask(nn.Module):
+class ThresholdMask(Selector):
     """Keeps the pixels whose confidence reaches one fixed threshold.
 
     Source: FixMatch (Sohn et al., NeurIPS 2020), Eq. 4, for each pixel.

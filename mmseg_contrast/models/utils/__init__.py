@@ -1,18 +1,30 @@
 """Small parts that the models share."""
 
-from .anchor_sampling import gather_pixels, sample_anchors
-from .dist import gather_own_first, reduce_mean
+from .anchor_sampling import gather_pixels, sample_anchors, thin_out
+from .class_groups import class_blocks, top_per_class
+from .class_selectors import ClassBatchNorm, ClassSelectors
+from .dist import gather_own_first, gather_with_grad, reduce_mean, reduce_sum
 from .ema import NamedEMA
-from .ramp import Ramp, current_iter
+from .ramp import Ramp, current_iter, training_progress
+from .slots import build_slot
 from .supervised import supervised_losses
 
 __all__ = [
+    'ClassBatchNorm',
+    'ClassSelectors',
     'NamedEMA',
     'Ramp',
+    'build_slot',
+    'class_blocks',
     'current_iter',
     'gather_own_first',
     'gather_pixels',
+    'gather_with_grad',
     'reduce_mean',
+    'reduce_sum',
     'sample_anchors',
     'supervised_losses',
+    'thin_out',
+    'top_per_class',
+    'training_progress',
 ]

@@ -13,6 +13,7 @@ def sample_anchors(
     hard: Tensor | None = None,
     hard_ratio: float = 0.5,
     min_pixels: int = 1,
+    limits: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Draw up to K pixels of each class in each image, without replacement.
 
@@ -28,6 +29,8 @@ def sample_anchors(
         hard (Tensor, optional): Bool of shape (B, h, w). Without it sampling is uniform.
         hard_ratio (float): Share of hard pixels, in [0, 1].
         min_pixels (int): Classes with fewer pixels in an image are left out of it.
+        limits (Tensor, optional): Pixels of each class per image in the place of K, int64 of shape
+            (C,), at most K.
 
     Returns:
         tuple[Tensor, Tensor]: Flat pixel positions (int64, in ``[0, h w)``) and a bool mask of the
@@ -54,9 +57,12 @@ def sample_anchors(
 
     num_hard, num_easy = counts[:-1].view(groups, 2).unbind(1)
     enough = num_hard + num_easy >= min_pixels
-    quota = round(num_samples * hard_ratio)
-    take_hard = torch.minimum(num_hard, (num_samples - num_easy).clamp(min=quota)) * enough
-    take_easy = torch.minimum(num_easy, num_samples - take_hard) * enough
+    if limits is None:
+        limits = torch.full((num_classes,), num_samples, device=device)
+    limits = limits.repeat(batch)
+    quota = (limits * hard_ratio).round().long()
+    take_hard = torch.minimum(num_hard, torch.maximum(limits - num_easy, quota)) * enough
+    take_easy = torch.minimum(num_easy, limits - take_hard) * enough
 
     # Slot of each pixel in its class's K places; all that is not taken falls into one spare slot.
     take = torch.cat([torch.stack([take_hard, take_easy], 1).flatten(), take_hard.new_zeros(1)])
@@ -84,3 +90,19 @@ def gather_pixels(features: Tensor, index: Tensor) -> Tensor:
     dim = features.shape[1]
     flat = index.flatten(1).unsqueeze(1).expand(-1, dim, -1)
     return features.flatten(2).gather(2, flat).transpose(1, 2).unflatten(1, index.shape[1:])
+
+
+def thin_out(filled: Tensor, number: int) -> tuple[Tensor, Tensor]:
+    """Draw some of the places that are filled, without replacement.
+
+    Args:
+        filled (Tensor): Bool of shape (..., K).
+        number (int): Places to draw.
+
+    Returns:
+        tuple[Tensor, Tensor]: Index of the places, int64 of shape (..., min(number, K)), filled ones
+        first; and a bool mask of those that are.
+    """
+    key = torch.rand(filled.shape, device=filled.device).masked_fill_(~filled, -1)
+    key, index = key.topk(min(number, filled.shape[-1]), -1)
+    return index, key >= 0

@@ -12,6 +12,12 @@ def current_iter() -> int:
     return MessageHub.get_current_instance().get_info('iter', default=0) or 0
 
 
+def training_progress() -> float:
+    """Return the share of the running Runner's iterations that are done, or 0 where none runs."""
+    total = MessageHub.get_current_instance().get_info('max_iters', default=0) or 0
+    return min(current_iter() / total, 1.0) if total else 0.0
+
+
 class Ramp:
     r"""Gaussian ramp-up from ``exp(-5)`` to 1.
 

@@ -12,7 +12,10 @@ from ...structures import PixelTargets
 
 
 def supervised_losses(
-    head: BaseDecodeHead, logits: Tensor, samples: Sequence[SegDataSample]
+    head: BaseDecodeHead,
+    logits: Tensor,
+    samples: Sequence[SegDataSample],
+    class_weight: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Compute the losses that a head's config asks for.
 
@@ -24,6 +27,7 @@ def supervised_losses(
         head (BaseDecodeHead): The head that made the logits.
         logits (Tensor): Logits at the labels' resolution, (B, C, H, W).
         samples (Sequence[SegDataSample]): B samples with ``gt_sem_seg``.
+        class_weight (Tensor, optional): Factor of each class, (C,); for losses that take one.
 
     Returns:
         dict[str, Tensor]: A scalar for each loss name.
@@ -34,9 +38,10 @@ def supervised_losses(
     weight = None
     if head.sampler is not None:
         weight = head.sampler.sample(logits, labels.unsqueeze(1))
+    extra = {} if class_weight is None else {'class_weight': class_weight}
     losses: dict[str, Tensor] = {}
     single = not isinstance(head.loss_decode, nn.ModuleList)
     for criterion in [head.loss_decode] if single else head.loss_decode:
-        value = criterion(logits, labels, weight=weight, ignore_index=head.ignore_index)
+        value = criterion(logits, labels, weight=weight, ignore_index=head.ignore_index, **extra)
         losses[criterion.loss_name] = losses.get(criterion.loss_name, 0) + value
     return losses

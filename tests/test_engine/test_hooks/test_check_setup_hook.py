@@ -13,12 +13,15 @@ from mmseg.utils import register_all_modules
 from PIL import Image
 
 from mmseg_contrast.datasets import CamVidDataset, MultiSourceSampler, UnlabeledDataset
+from mmseg_contrast.engine.hooks import MemoryBankHook
 from mmseg_contrast.engine.hooks.check_setup_hook import (
     CheckSetupHook,
+    check_bank_is_filled,
     check_same_config,
     check_state_dict,
     sizes_before_crop,
 )
+from mmseg_contrast.models.memory import ClassMemoryBank
 
 CLASSES = CamVidDataset.METAINFO['classes']
 LOAD = [{'type': 'LoadImageFromFile'}, {'type': 'LoadAnnotations'}]
@@ -62,8 +65,9 @@ def check(dataset, num_classes=11, batch_size=4, ratio=None):
     if ratio:
         sampler = MultiSourceSampler(dataset, batch_size, ratio, seed=0)
     loader = SimpleNamespace(dataset=dataset, sampler=sampler, batch_size=batch_size)
-    model = SimpleNamespace(decode_head=SimpleNamespace(num_classes=num_classes))
-    CheckSetupHook().before_train(SimpleNamespace(train_dataloader=loader, model=model))
+    model = torch.nn.Module()
+    model.decode_head = SimpleNamespace(num_classes=num_classes)
+    CheckSetupHook().before_train(SimpleNamespace(train_dataloader=loader, model=model, hooks=[]))
 
 
 def test_good_setup_passes_and_keeps_the_random_state(folder):
@@ -355,3 +359,11 @@ def test_foreign_checkpoints_are_refused_even_with_a_projector(change, what):
     loaded = {k: v for k, v in {**PRETRAINED, **change}.items() if v is not None}
     (problem,) = check_state_dict(loaded, FINE_TUNED)
     assert re.search(what, str(problem))
+
+
+def test_a_bank_that_nothing_writes_is_found():
+    model = torch.nn.Sequential(ClassMemoryBank(2, 3, 4))
+    (problem,) = check_bank_is_filled(model, [CheckSetupHook()])
+    assert str(problem).startswith('custom_hooks') and 'MemoryBankHook' in str(problem)
+    assert check_bank_is_filled(model, [MemoryBankHook()]) == []
+    assert check_bank_is_filled(torch.nn.Linear(1, 1), []) == []

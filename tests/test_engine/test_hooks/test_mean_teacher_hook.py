@@ -203,3 +203,11 @@ def test_a_plain_segmentor_is_refused(tmp_path):
             )
         )
         runner.train()
+
+
+def test_momentum_of_one_makes_the_teacher_the_student(tmp_path, recwarn):
+    runner, _ = train(tmp_path, hook={'momentum': 1.0}, max_iters=3)
+    assert not [w for w in recwarn if 'did you mean' in str(w.message)]
+    student = runner.model.state_dict()
+    for name, value in runner.model.teacher.state_dict().items():
+        assert torch.equal(value, student[name]), name

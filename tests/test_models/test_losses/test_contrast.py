@@ -1,4 +1,5 @@
 import math
+from unittest import mock
 
 import pytest
 import torch
@@ -7,9 +8,22 @@ import torch.nn.functional as F
 from mmseg_contrast.models.losses import grouped_contrast
 
 
-def literal(anchors, keys, anchor_mask, key_mask, temperature, own_offset=0):
-    """Eq. 5 as it is printed: a loop over anchors and one over their positives."""
+def literal(
+    anchors,
+    keys,
+    anchor_mask,
+    key_mask,
+    temperature,
+    own_offset=0,
+    bank=None,
+    bank_mask=None,
+    top_n=None,
+):
+    """The equation as it is printed: a loop over anchors and one over their positives."""
     classes, num_anchors, num_keys = len(anchors), anchors.shape[1], keys.shape[1]
+    if bank is not None:
+        keys, key_mask = torch.cat([keys, bank], 1), torch.cat([key_mask, bank_mask], 1)
+    rows = [[keys[c, q] for q in range(keys.shape[1]) if key_mask[c, q]] for c in range(classes)]
     total = anchors.new_zeros(())
     counted = positives_seen = negatives_seen = 0
     for c in range(classes):
@@ -18,19 +32,19 @@ def literal(anchors, keys, anchor_mask, key_mask, temperature, own_offset=0):
                 continue
             similar = [
                 keys[c, q]
-                for q in range(num_keys)
-                if key_mask[c, q] and (own_offset is None or q != own_offset + p)
+                for q in range(keys.shape[1])
+                if key_mask[c, q] and (own_offset is None or q >= num_keys or q != own_offset + p)
             ]
             if not similar:
                 continue
-            places = [(d, q) for d in range(classes) for q in range(num_keys) if d != c]
-            other = [keys[d, q] for d, q in places if key_mask[d, q]]
+            other = [key for d in range(classes) if d != c for key in rows[d]]
             anchor = anchors[c, p]
             logits = torch.stack([anchor @ key for key in other]) / temperature if other else None
-            for key in similar:
+            chosen = sorted(similar, key=lambda key: -float((anchor @ key).detach()))[:top_n]
+            for key in chosen:
                 s = anchor @ key / temperature
                 denominator = s[None] if logits is None else torch.cat([s[None], logits])
-                total = total - (s - denominator.logsumexp(0)) / len(similar)
+                total = total - (s - denominator.logsumexp(0)) / len(chosen)
             counted += 1
             positives_seen += len(similar)
             negatives_seen += len(other)
@@ -71,11 +85,91 @@ def test_gradcheck():
     assert torch.autograd.gradcheck(loss, (anchors,))
 
 
-def test_keys_are_constants():
+@pytest.mark.parametrize('top_n', [None, 2])
+def test_keys_get_a_gradient_if_they_want_one(top_n):
     anchors, keys, *masks = random_inputs()
     keys.requires_grad_()
-    grouped_contrast(anchors, keys, *masks, 0.15)[0].backward()
-    assert keys.grad is None
+    loss = grouped_contrast(anchors, keys, *masks, 0.15, top_n=top_n)[0]
+    got = torch.autograd.grad(loss, (anchors, keys))
+    expected = torch.autograd.grad(
+        literal(anchors, keys, *masks, 0.15, top_n=top_n)[0], (anchors, keys)
+    )
+    for gradient, naive in zip(got, expected):
+        torch.testing.assert_close(gradient, naive, rtol=1e-7, atol=1e-9)
+
+
+# ------------------------------------------------------------------ a bank, and the most similar positives
+
+
+@pytest.mark.parametrize('top_n', [None, 1, 3, 100])
+@pytest.mark.parametrize('temperature', [0.07, 1.0])
+def test_bank_and_top_n_equal_a_literal_loop_of_equation_6(top_n, temperature):
+    anchors, keys, anchor_mask, key_mask = random_inputs(classes=4)
+    bank = F.normalize(torch.randn(4, 5, 6, dtype=torch.float64), dim=-1)
+    bank_mask = torch.rand(4, 5) < 0.6
+    bank_mask[0] = False  # a class without rows
+    key_mask[1] = bank_mask[1] = False  # an anchor without a positive
+    anchor_mask[1, 0] = True
+    keys.requires_grad_()
+    inputs = (anchors, keys, anchor_mask, key_mask, temperature)
+    options = {'bank': bank, 'bank_mask': bank_mask, 'top_n': top_n}
+    result, expected = grouped_contrast(*inputs, **options), literal(*inputs, **options)
+    torch.testing.assert_close(result[0], expected[0], rtol=1e-9, atol=1e-9)
+    assert [int(v) for v in result[1:]] == list(expected[1:])
+    got = torch.autograd.grad(result[0], (anchors, keys))
+    for gradient, naive in zip(got, torch.autograd.grad(expected[0], (anchors, keys))):
+        torch.testing.assert_close(gradient, naive, rtol=1e-7, atol=1e-8)
+
+
+def test_top_n_gradcheck_of_both_sides():
+    anchors, keys, anchor_mask, key_mask = random_inputs(filled=0.8)
+    bank = F.normalize(torch.randn(3, 5, 6, dtype=torch.float64), dim=-1)
+    bank_mask = torch.rand(3, 5) < 0.8
+
+    def loss(a, k):
+        return grouped_contrast(
+            a, k, anchor_mask, key_mask, 0.3, bank=bank, bank_mask=bank_mask, top_n=2
+        )[0]
+
+    assert torch.autograd.gradcheck(loss, (anchors, keys.requires_grad_()))
+
+
+def test_the_bank_is_a_constant_and_a_bank_is_further_keys():
+    anchors, keys, anchor_mask, key_mask = random_inputs(num_keys=8)
+    options = {'bank': keys[:, 4:].clone().requires_grad_(), 'bank_mask': key_mask[:, 4:]}
+    split = grouped_contrast(anchors, keys[:, :4], anchor_mask, key_mask[:, :4], 0.15, 0, **options)
+    joined = grouped_contrast(anchors, keys, anchor_mask, key_mask, 0.15, 0)
+    for one, other in zip(split, joined):
+        torch.testing.assert_close(one, other)
+    split[0].backward()
+    assert options['bank'].grad is None
+
+
+def test_only_the_most_similar_positive_counts():
+    e1, e2 = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
+    anchors = torch.stack([e1[None], e2[None]])
+    bank = torch.stack([torch.stack([e1, -e1]), torch.stack([e2, -e2])])
+    full = torch.ones(2, 1, dtype=torch.bool), torch.ones(2, 2, dtype=torch.bool)
+    loss, _, positives, negatives = grouped_contrast(
+        anchors, anchors, full[0], full[0], 0.5, bank=bank, bank_mask=full[1], top_n=1
+    )
+    # s+ = 2; three negatives of s = 0: -log(e^2 / (e^2 + 3))
+    assert float(loss) == pytest.approx(2 * math.log(1 + 3 * math.exp(-2)))
+    assert (int(positives), int(negatives)) == (4, 6)
+
+
+def test_tiles_shrink_with_the_number_of_keys():
+    anchors = F.normalize(torch.randn(2, 40, 4, dtype=torch.float64), dim=-1).requires_grad_()
+    masks = torch.rand(2, 40) < 0.7, torch.rand(2, 9) < 0.7
+    bank = F.normalize(torch.randn(2, 9, 4, dtype=torch.float64), dim=-1)
+    options = {'bank': bank, 'bank_mask': masks[1], 'top_n': 2}
+    inputs = (anchors, anchors, masks[0], masks[0], 0.5)
+    whole = grouped_contrast(*inputs, **options)[0]
+    (gradient,) = torch.autograd.grad(whole, anchors)
+    with mock.patch('mmseg_contrast.models.losses.contrast._tile_rows', return_value=7):
+        tiled = grouped_contrast(*inputs, **options)[0]
+    torch.testing.assert_close(tiled, whole)
+    torch.testing.assert_close(torch.autograd.grad(tiled, anchors)[0], gradient)
 
 
 def test_more_rows_than_a_tile():

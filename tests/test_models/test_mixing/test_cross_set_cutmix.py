@@ -214,3 +214,12 @@ def test_other_channels_than_three():
 def test_arguments_out_of_range_are_named(kwargs, message):
     with pytest.raises(ValueError, match=message):
         MODELS.build({'type': 'CrossSetCutMix', **kwargs})
+
+
+def test_unlabeled_pairs_leave_the_labeled_images_alone():
+    mask, partner = recovered(mix(CrossSetCutMix('unlabeled'), 3, 4))
+    assert mask[:3].all()
+    assert not mask[3:].flatten(1).all(1).any()
+    assert set(partner[3:].tolist()) == {3, 4, 5, 6}
+    mask, _ = recovered(mix(CrossSetCutMix('unlabeled'), 2, 1))
+    assert mask.all(), 'nothing to mix one image with'

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from distributed_step import model_and_batch, run, step
+from distributed_step import bank_cfg, bank_steps, csc_cfg, csc_steps, model_and_batch, run, step
 
 pytestmark = pytest.mark.skipif(
     not (torch.distributed.is_available() and torch.distributed.is_gloo_available()),
@@ -17,7 +17,7 @@ def ranks(tmp_path_factory):
     torch.multiprocessing.start_processes(run, (2, str(folder)), nprocs=2, start_method='fork')
     return {
         name: [torch.load(folder / f'{name}{rank}.pth') for rank in range(2)]
-        for name in ('', 'ignored_')
+        for name in ('', 'ignored_', 'bank_', 'csc_')
     }
 
 
@@ -56,3 +56,55 @@ def test_a_step_without_labels_ends_in_every_process(ranks):
     for result in ranks['ignored_']:
         assert result['losses']['sup.decode.loss_ce'] == 0
         assert all(torch.isfinite(grad).all() for grad in result['grads'].values())
+
+
+def test_bank_class_weights_losses_and_gradients_are_equal(ranks):
+    whole = bank_steps(*model_and_batch(bank_cfg()))
+    first, second = ranks['bank_']
+    for key, value in whole['state'].items():
+        assert torch.equal(first['state'][key], second['state'][key]), key
+        torch.testing.assert_close(first['state'][key], value, rtol=1e-4, atol=1e-5, msg=key)
+    assert whole['state']['auxiliary_head.1.bank.count'].min() > 0
+    for name in ('first', 'second'):
+        for key, value in whole[name]['losses'].items():
+            mean = (first[name]['losses'][key] + second[name]['losses'][key]) / 2
+            torch.testing.assert_close(mean, value, rtol=1e-4, atol=1e-6, msg=key)
+        for key, value in whole[name]['grads'].items():
+            assert torch.equal(first[name]['grads'][key], second[name]['grads'][key]), key
+            torch.testing.assert_close(
+                first[name]['grads'][key], value, rtol=1e-3, atol=1e-5, msg=key
+            )
+    assert whole['second']['losses']['contrast.loss_contrast'] > 0
+    for key, value in whole['second']['grads'].items():
+        assert value.abs().sum() > 0, key
+
+
+def test_csc_bank_and_gradients_are_those_of_one_process(ranks):
+    whole = csc_steps(*model_and_batch(csc_cfg()))
+    first, second = ranks['csc_']
+    for name, value in first['state'].items():
+        assert torch.equal(value, second['state'][name]), f'{name} differs between the ranks'
+    state, expected = first['state'], whole['state']
+    for name in ('count', 'pointer', 'sums', 'separ_best', 'accepted', 'rejects', 'confidence'):
+        torch.testing.assert_close(state[name], expected[name], rtol=1e-4, atol=1e-4, msg=name)
+    for name in ('running_means', 'drift'):
+        torch.testing.assert_close(state[name], expected[name], rtol=1e-4, atol=1e-4, msg=name)
+    # The same rows, in another order: rank by rank.
+    for c, count in enumerate(expected['count']):
+        rows, own = expected['rows'][c, :count], state['rows'][c, :count]
+        distance = torch.cdist(rows, own, compute_mode='donot_use_mm_for_euclid_dist')
+        assert float(distance.amin(0).max()) < 1e-4 and float(distance.amin(1).max()) < 1e-4
+    assert torch.isfinite(state['separ_best']) and state['confidence'].min() > 0
+    for part in ('first', 'second'):
+        for name, value in whole[part]['losses'].items():
+            mean = (first[part]['losses'][name] + second[part]['losses'][name]) / 2
+            torch.testing.assert_close(mean, value, rtol=1e-4, atol=1e-6, msg=name)
+        for name, value in whole[part]['grads'].items():
+            got = first[part]['grads'][name]
+            assert torch.equal(got, second[part]['grads'][name]), name
+            torch.testing.assert_close(got, value, rtol=1e-3, atol=1e-4, msg=name)
+    contrast = 'contrast.loss_contrast'
+    assert (
+        abs(float(whole['second']['losses'][contrast] / whole['first']['losses'][contrast]) - 1)
+        > 0.01
+    )

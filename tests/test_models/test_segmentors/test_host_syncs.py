@@ -6,6 +6,7 @@ from helpers import (
     build,
     contrast_cfg,
     head_cfg,
+    memory_bank_cfg,
     prepared,
     random_batch,
     semi_cfg,
@@ -16,6 +17,7 @@ from mmengine.optim import OptimWrapper
 from sync_counter import SyncCounter
 
 from mmseg_contrast.models.losses import grouped_contrast
+from mmseg_contrast.models.memory import ClassMemoryBank
 from mmseg_contrast.models.mixing import CrossSetCutMix
 from mmseg_contrast.models.selectors import DynamicConfidentRegionSelection
 from mmseg_contrast.models.utils import gather_pixels, sample_anchors
@@ -81,9 +83,16 @@ def full_model():
     return model
 
 
+def bank_model():
+    model = build(memory_bank_cfg())
+    separate_teacher(model)
+    return model
+
+
+@pytest.mark.parametrize('make', [full_model, bank_model])
 @pytest.mark.parametrize('num_unlabeled', [0, 2])
-def test_a_training_step_has_no_host_sync(num_unlabeled):
-    model = full_model()
+def test_a_training_step_has_no_host_sync(make, num_unlabeled):
+    model = make()
     optim_wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), 0.1))
     ema = model.teacher_ema()
     batch = random_batch(2, num_unlabeled)
@@ -91,6 +100,9 @@ def test_a_training_step_has_no_host_sync(num_unlabeled):
         logs = model.train_step(batch, optim_wrapper)
         model.ema_steps.fill_(1)
         ema.update(0.01)
+        for module in model.modules():
+            if isinstance(module, ClassMemoryBank):
+                module.commit()
         model.running_stats.add({'again': logs['loss']})
     assert dict(counter.counts) == {}
     assert logs['loss'].item() > 0
@@ -105,9 +117,10 @@ def test_plain_mmseg_heads_would_have_synchronised():
     assert counter.total > 0, 'else supervised_losses has lost its reason'
 
 
-def test_a_training_step_runs_without_any_data():
+@pytest.mark.parametrize('make', [full_model, bank_model])
+def test_a_training_step_runs_without_any_data(make):
     # On the meta device every read of a value raises.
-    model = full_model()
+    model = make()
     images, samples = prepared(model, random_batch())
     model.to('meta')
     images = {name: image.to('meta') for name, image in images.items()}

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from mmseg_contrast.models.utils import gather_pixels, sample_anchors
+from mmseg_contrast.models.utils import gather_pixels, sample_anchors, thin_out
 
 C = 4
 
@@ -145,3 +145,36 @@ def test_gather_pixels_reads_and_writes_at_the_positions():
                 y, x = divmod(int(index[b, c, k]), 5)
                 assert torch.equal(result[b, c, k], features[b, :, y, x])
     assert torch.autograd.gradcheck(lambda f: gather_pixels(f, index), features)
+
+
+def test_limits_of_the_classes_hold_for_hard_and_easy():
+    labels = torch.arange(3).repeat(2, 20, 10)
+    hard = torch.rand(labels.shape) < 0.5
+    limits = torch.tensor([8, 3, 0])
+    index, filled = sample_anchors(labels, 3, 8, hard, 0.5, limits=limits)
+    assert index.shape == filled.shape == (2, 3, 8)
+    assert filled.sum(2).tolist() == [limits.tolist()] * 2
+    for image in range(2):
+        flags = hard[image].flatten()[index[image]]
+        assert int(flags[0].sum()) == 4
+        assert int((flags[1] & filled[image, 1]).sum()) == 2, 'half of 3, rounded to even'
+        for c in range(2):
+            drawn = index[image, c][filled[image, c]]
+            assert (labels[image].flatten()[drawn] == c).all()
+            assert len(set(drawn.tolist())) == len(drawn)
+
+
+def test_thin_out_draws_filled_places_evenly():
+    filled = torch.rand(4, 3, 12) < 0.5
+    filled[0, 0] = False
+    index, mask = thin_out(filled, 5)
+    assert index.shape == mask.shape == (4, 3, 5)
+    assert torch.equal(mask.sum(2), filled.sum(2).clamp(max=5))
+    assert filled.gather(2, index)[mask].all()
+    for row, kept in zip(index.flatten(0, 1), mask.flatten(0, 1)):
+        assert len(set(row[kept].tolist())) == int(kept.sum())
+    assert thin_out(filled, 50)[0].shape == (4, 3, 12)
+    counts = torch.zeros(10)
+    for _ in range(600):
+        counts[thin_out(torch.ones(10, dtype=torch.bool), 3)[0]] += 1
+    assert float((counts / 600 - 0.3).abs().max()) < 0.08

@@ -119,3 +119,19 @@ def test_a_source_may_have_fewer_samples_than_rows(tool):
     sample = SegDataSample(gt_sem_seg=PixelData(data=label))
     columns = tool.columns_of(cfg, {'sup': torch.zeros(1, 3, 4, 4)}, {'sup': [sample]}, PALETTE, 5)
     assert [len(images) for images in columns.values()] == [1, 1]
+
+
+def test_several_views_of_the_weak_images_are_drawn(tool, config):
+    from mmengine.registry import init_default_scope
+
+    cfg = Config.fromfile(config)
+    init_default_scope('mmseg')
+    cfg.model.mixing = dict(type='AugmentedViews', num_views=2, strong=dict(flip=1.0))
+    cfg.model.semi_train_cfg = dict(student_view='weak')
+    images, samples, _ = tool.next_batches(cfg, 2, seed=0)
+    images['weak'][:, 0, :, :3] = 99
+    columns = tool.columns_of(cfg, images, samples, PALETTE, 2)
+    for title in ('weak, mixed 1', 'weak, mixed 2'):
+        for plain, view in zip(columns['weak'], columns[title], strict=True):
+            assert np.abs(plain[:, ::-1].astype(int) - view).max() <= 1
+    assert np.array_equal(columns['labelled, mixed'], columns['labelled'])

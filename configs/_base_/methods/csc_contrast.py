@@ -1,0 +1,17 @@
+# The contrast of CSC, for whatever recipe; in a config with this base:
+#     model = dict(auxiliary_head=[dict(_base_.csc_contrast, in_channels=...)])
+#     custom_hooks = [*_base_.custom_hooks, dict(type='MemoryBankHook')]
+csc_contrast = dict(
+    type='CSCContrastHead',
+    in_index='decode',
+    channels=256,
+    temperature=0.1,
+    top_n=1,
+    samples_per_class=64,
+    enqueue_per_class=10,
+    update_interval=1,
+    source='student',
+    fallback='per_class',
+    bank=dict(size=2000, consistency=True, gate='best', gate_range=1.0, min_fill=1.0),
+    loss_weight=1.0,
+)

@@ -1,0 +1,20 @@
+# FixMatch (Sohn et al., NeurIPS 2020) for pixels, as UniMatch's authors run it; in a config with this base:
+#     data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
+#     model = dict(**_base_.fixmatch, data_preprocessor=data_preprocessor)
+fixmatch = dict(
+    type='SemiSupervisedSegmentor',
+    selector=dict(type='ThresholdMask', threshold=0.95),
+    mixing=dict(type='CrossSetCutMix', pairs='unlabeled', area=(0.02, 0.4), prob=0.5),
+    # mean over all pixels: few confident ones make a small term
+    unsup_loss=dict(type='ConsistencyLoss', loss_weight=1.0, norm='all'),
+    semi_train_cfg=dict(hard_labels=True),
+    semi_test_cfg=dict(predict_on='student'),
+)
+custom_hooks = [
+    dict(type='CheckSetupHook'),
+    dict(type='StepSeedHook'),
+    # the teacher is the student itself, in eval mode
+    dict(type='MeanTeacherHook', momentum=1.0),
+    dict(type='SemiDiagnosticsHook', interval=50),
+]
+val_cfg = dict(type='ValLoop')

@@ -1,0 +1,68 @@
+# Class-wise memory bank (Alonso et al., ICCV 2021) for any `EncoderDecoder`; in a config with this base:
+#     data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
+#     model = dict(
+#         **_base_.memory_bank,
+#         data_preprocessor=data_preprocessor,
+#         auxiliary_head=[dict(_base_.bank_contrast, in_channels=...)])
+# The unlabelled images need the branch `weak` alone: views are made on the device.
+warmup = 2000
+memory_bank = dict(
+    type='SemiSupervisedSegmentor',
+    selector=dict(type='ConfidenceWeight', power=6),
+    # Table 1
+    mixing=dict(
+        type='AugmentedViews',
+        num_views=2,
+        weak=dict(
+            class_mix=0.2,
+            flip=0.5,
+            resize=0.5,
+            scale=(0.75, 1.75),
+            jitter=0.2,
+            brightness=0.15,
+            contrast=0.15,
+            saturation=0.075,
+            hue=0.05,
+        ),
+        strong=dict(
+            class_mix=0.8,
+            class_mix_start=warmup,
+            flip=0.5,
+            resize=0.8,
+            scale=(0.75, 1.75),
+            jitter=0.8,
+            brightness=0.3,
+            contrast=0.3,
+            saturation=0.15,
+            hue=0.1,
+            blur=0.2,
+            sigma=(0.1, 1.5),
+        ),
+    ),
+    unsup_loss=[
+        dict(type='ConsistencyLoss', loss_weight=1.0, norm='all', ramp=dict(start=warmup)),
+        dict(type='EntropyLoss', loss_weight=0.01),
+    ],
+    class_weights=dict(type='MedianFrequencyWeights', momentum=0.001, start=warmup),
+    semi_train_cfg=dict(hard_labels=True, student_view='weak'),
+    semi_test_cfg=dict(predict_on='student'),
+)
+bank_contrast = dict(
+    type='ClassBankContrastHead',
+    in_index='decode',
+    channels=256,
+    bank_size=256,
+    bank_start=warmup // 2,
+    confidence=0.95,
+    loss_weight=0.1,
+    ramp=dict(start=warmup),
+)
+custom_hooks = [
+    dict(type='CheckSetupHook'),
+    dict(type='StepSeedHook'),
+    # 0.995 -> 1
+    dict(type='MeanTeacherHook', momentum=0.005, schedule='cosine'),
+    dict(type='MemoryBankHook', interval=50),
+    dict(type='SemiDiagnosticsHook', interval=50),
+]
+val_cfg = dict(type='TeacherStudentValLoop')

@@ -1,0 +1,12 @@
+_base_ = [
+    '../_base_/models/deeplabv2_r101-d8.py',
+    '../_base_/datasets/cityscapes-512x512.py',
+    '../_base_/schedules/schedule_150k_sgd.py',
+    '../_base_/methods/supervised.py',
+    '../_base_/default_runtime.py',
+]
+
+labeled_list = 'data_lists/cityscapes/cityscapes.0@1by30.txt'
+train_dataloader = dict(dataset=dict(ann_file=labeled_list))
+data_preprocessor = dict(size=_base_.crop_size)
+model = dict(data_preprocessor=data_preprocessor)

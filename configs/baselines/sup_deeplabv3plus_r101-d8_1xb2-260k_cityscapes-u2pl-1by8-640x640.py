@@ -1,0 +1,22 @@
+_base_ = [
+    '../_base_/models/deeplabv3plus_r101-d8.py',
+    '../_base_/datasets/cityscapes-full.py',
+    '../_base_/schedules/schedule_260k_sgd.py',
+    '../_base_/methods/supervised.py',
+    '../_base_/default_runtime.py',
+]
+
+crop_size = (640, 640)
+labeled_list = 'data_lists/cityscapes/u2pl_cityscapes.0@1by8.txt'
+labeled_dataset = _base_.labeled_dataset
+labeled_dataset.ann_file = labeled_list
+resize, rotate, crop, flip = labeled_dataset.pipeline[2:6]
+labeled_dataset.pipeline[2:6] = [resize, dict(crop, crop_size=crop_size), flip]
+train_dataloader = dict(dataset=labeled_dataset)
+
+data_preprocessor = dict(size=crop_size)
+model = dict(
+    data_preprocessor=data_preprocessor,
+    decode_head=dict(sampler=dict(type='OHEMPixelSampler', thresh=0.7, min_kept=100000)),
+    test_cfg=dict(mode='slide', crop_size=crop_size, stride=(427, 427)),
+)

@@ -1,0 +1,7 @@
+_base_ = './sup_deeplabv3plus_r101-d8_1xb4-185k_voc12aug-u2pl-1by8-480x480.py'
+
+labeled_list = 'data_lists/voc12aug/u2pl_voc12aug.0@1by4.txt'
+train_dataloader = dict(dataset=dict(ann_file=labeled_list))
+max_iters = 159000
+param_scheduler = [dict(_base_.param_scheduler[0], end=max_iters)]
+train_cfg = dict(max_iters=max_iters, val_interval=15900)

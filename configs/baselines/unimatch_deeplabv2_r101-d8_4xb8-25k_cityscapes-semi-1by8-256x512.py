@@ -1,0 +1,21 @@
+_base_ = [
+    '../_base_/models/deeplabv2_r101-d8.py',
+    '../_base_/datasets/cityscapes-semi.py',
+    '../_base_/schedules/schedule_25k_adam.py',
+    '../_base_/methods/unimatch.py',
+    '../_base_/default_runtime.py',
+]
+
+unimatch = _base_.unimatch
+unimatch.selector.threshold = 0.0  # as published for Cityscapes
+data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
+model = dict(**unimatch, data_preprocessor=data_preprocessor)
+
+# a second strong view, drawn on its own
+branch_field = ['sup', 'weak', 'strong', 'strong2']
+labeled_dataset = _base_.labeled_dataset
+unlabeled_dataset = _base_.unlabeled_dataset
+labeled_dataset.pipeline[-1].branch_field = branch_field
+unlabeled_dataset.pipeline[-1].branch_field = branch_field
+unlabeled_dataset.pipeline[-1].strong2 = unlabeled_dataset.pipeline[-1].strong
+train_dataloader = dict(dataset=dict(datasets=[labeled_dataset, unlabeled_dataset]))

@@ -1,0 +1,28 @@
+_base_ = [
+    '../_base_/models/stdc1_camvid.py',
+    '../_base_/datasets/camvid-semi.py',
+    '../_base_/schedules/schedule_2k_adamw.py',
+    '../_base_/methods/unimatch.py',
+    '../_base_/default_runtime.py',
+]
+
+burn_in = 800
+unimatch = _base_.unimatch
+unimatch.semi_train_cfg.burn_in = burn_in
+unimatch.unsup_loss.ramp = dict(start=burn_in, length=400)
+data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
+model = dict(**unimatch, data_preprocessor=data_preprocessor)
+# weaker than in C3-SemiSeg: a net from scratch has no features yet that survive more
+unlabeled_dataset = _base_.unlabeled_dataset
+unlabeled_dataset.pipeline[-1].strong = [
+    dict(type='ColorJitter', brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1),
+    dict(type='PackSegInputs'),
+]
+
+# a second strong view, drawn on its own
+branch_field = ['sup', 'weak', 'strong', 'strong2']
+labeled_dataset = _base_.labeled_dataset
+labeled_dataset.pipeline[-1].branch_field = branch_field
+unlabeled_dataset.pipeline[-1].branch_field = branch_field
+unlabeled_dataset.pipeline[-1].strong2 = unlabeled_dataset.pipeline[-1].strong
+train_dataloader = dict(dataset=dict(datasets=[labeled_dataset, unlabeled_dataset]))

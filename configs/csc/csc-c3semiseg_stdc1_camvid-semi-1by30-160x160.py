@@ -1,0 +1,27 @@
+# The recipe of C3-SemiSeg with the contrast of CSC in the place of its own
+_base_ = [
+    '../c3semiseg/c3semiseg_stdc1_camvid-semi-1by8-160x160.py',
+    '../_base_/methods/csc_contrast.py',
+]
+
+model = dict(
+    auxiliary_head=[
+        *_base_.model.auxiliary_head[:-1],
+        dict(
+            _base_.csc_contrast,
+            in_channels=256,
+            samples_per_class=16,
+            enqueue_per_class=2,
+            bank=dict(_base_.csc_contrast.bank, size=500),
+        ),
+    ],
+)
+custom_hooks = [*_base_.custom_hooks, dict(type='MemoryBankHook', interval=50)]
+
+labeled_list = 'data_lists/camvid/camvid.0@1by30.txt'
+unlabeled_list = 'data_lists/camvid/camvid.0@1by30-unlabeled.txt'
+labeled_dataset = _base_.labeled_dataset
+unlabeled_dataset = _base_.unlabeled_dataset
+labeled_dataset.ann_file = labeled_list
+unlabeled_dataset.ann_file = unlabeled_list
+train_dataloader = dict(dataset=dict(datasets=[labeled_dataset, unlabeled_dataset]))

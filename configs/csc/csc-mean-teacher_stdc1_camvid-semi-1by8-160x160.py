@@ -1,0 +1,21 @@
+# The contrast of CSC on a mean teacher
+_base_ = [
+    '../c3semiseg/c3semiseg_stdc1_camvid-semi-1by8-160x160.py',
+    '../_base_/methods/csc_contrast.py',
+]
+
+model = dict(
+    selector=None,
+    mixing=None,
+    auxiliary_head=[
+        *_base_.model.auxiliary_head[:-1],
+        dict(
+            _base_.csc_contrast,
+            in_channels=256,
+            samples_per_class=16,
+            enqueue_per_class=2,
+            bank=dict(_base_.csc_contrast.bank, size=500),
+        ),
+    ],
+)
+custom_hooks = [*_base_.custom_hooks, dict(type='MemoryBankHook', interval=50)]

@@ -1,0 +1,25 @@
+# The contrast of CSC on labels alone, in MMSegmentation's own `EncoderDecoder`
+_base_ = [
+    '../baselines/sup_stdc1_camvid-1by8-160x160.py',
+    '../_base_/methods/csc_contrast.py',
+]
+
+model = dict(
+    auxiliary_head=[
+        *_base_.model.auxiliary_head,
+        dict(
+            _base_.csc_contrast,
+            # a plain `EncoderDecoder` knows the stages of the backbone alone
+            in_index=3,
+            in_channels=256,
+            num_classes=11,
+            samples_per_class=16,
+            enqueue_per_class=2,
+            bank=dict(_base_.csc_contrast.bank, size=500),
+        ),
+    ]
+)
+custom_hooks = [*_base_.custom_hooks, dict(type='MemoryBankHook', interval=50)]
+
+labeled_list = 'data_lists/camvid/camvid.0@1by30.txt'
+train_dataloader = dict(dataset=dict(ann_file=labeled_list))

@@ -1,0 +1,35 @@
+_base_ = [
+    '../_base_/models/stdc1_camvid.py',
+    '../_base_/datasets/camvid-semi.py',
+    '../_base_/schedules/schedule_2k_adamw.py',
+    '../_base_/methods/csc.py',
+    '../_base_/default_runtime.py',
+]
+
+burn_in = 800
+csc = _base_.csc
+csc.semi_train_cfg.burn_in = burn_in
+csc.unsup_loss.ramp = dict(start=burn_in, length=400)
+data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
+model = dict(
+    **csc,
+    data_preprocessor=data_preprocessor,
+    # stride 8: fewer pixels and a smaller bank than the paper's, which take most of the time on a CPU
+    auxiliary_head=[
+        *_base_.model.auxiliary_head,
+        dict(
+            _base_.csc_contrast,
+            in_channels=256,
+            samples_per_class=16,
+            enqueue_per_class=2,
+            bank=dict(_base_.csc_contrast.bank, size=500),
+        ),
+    ],
+)
+# weaker than in C3-SemiSeg: a net from scratch has no features yet that survive more
+unlabeled_dataset = _base_.unlabeled_dataset
+unlabeled_dataset.pipeline[-1].strong = [
+    dict(type='ColorJitter', brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1),
+    dict(type='PackSegInputs'),
+]
+train_dataloader = dict(dataset=dict(datasets=[_base_.labeled_dataset, unlabeled_dataset]))

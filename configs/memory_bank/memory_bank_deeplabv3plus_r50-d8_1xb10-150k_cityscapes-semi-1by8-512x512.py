@@ -1,0 +1,19 @@
+_base_ = [
+    '../_base_/models/deeplabv3plus_r50-d8.py',
+    '../_base_/datasets/cityscapes-full-semi-512x512.py',
+    '../_base_/schedules/schedule_150k_sgd.py',
+    '../_base_/methods/memory_bank.py',
+    '../_base_/default_runtime.py',
+]
+
+data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
+model = dict(
+    **_base_.memory_bank,
+    data_preprocessor=data_preprocessor,
+    auxiliary_head=[
+        *_base_.model.auxiliary_head,
+        # the classifier sees stride 4: as many positions as at the paper's stride 8
+        dict(_base_.bank_contrast, in_channels=512, max_pixels=28672),
+    ],
+)
+optim_wrapper = dict(optimizer=dict(lr=4e-4))

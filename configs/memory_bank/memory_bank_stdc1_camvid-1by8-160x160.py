@@ -1,0 +1,29 @@
+_base_ = [
+    '../_base_/models/stdc1_camvid.py',
+    '../_base_/datasets/camvid.py',
+    '../_base_/schedules/schedule_2k_adamw.py',
+    '../_base_/methods/supervised.py',
+    '../_base_/default_runtime.py',
+]
+
+# The bank in a plain supervised `EncoderDecoder`: one more auxiliary head, and the hook that fills it
+data_preprocessor = dict(size=_base_.crop_size)
+model = dict(
+    data_preprocessor=data_preprocessor,
+    auxiliary_head=[
+        *_base_.model.auxiliary_head,
+        dict(
+            type='ClassBankContrastHead',
+            in_channels=256,
+            in_index=3,
+            num_classes=_base_.num_classes,
+            bank_start=_base_.max_iters // 5,
+            ramp=dict(start=2 * _base_.max_iters // 5),
+        ),
+    ],
+)
+custom_hooks = [
+    dict(type='CheckSetupHook'),
+    dict(type='StepSeedHook'),
+    dict(type='MemoryBankHook', interval=50),
+]

@@ -1,0 +1,38 @@
+_base_ = [
+    '../_base_/models/stdc1_camvid.py',
+    '../_base_/datasets/camvid-semi.py',
+    '../_base_/schedules/schedule_2k_adamw.py',
+    '../_base_/methods/memory_bank.py',
+    '../_base_/default_runtime.py',
+]
+
+# a net from scratch labels nothing well for long: a longer part of its shorter schedule
+warmup = 2 * _base_.max_iters // 5
+memory_bank = _base_.memory_bank
+memory_bank.mixing.strong.class_mix_start = warmup
+memory_bank.unsup_loss[0].ramp.start = warmup
+memory_bank.class_weights.start = warmup
+data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
+model = dict(
+    **memory_bank,
+    data_preprocessor=data_preprocessor,
+    auxiliary_head=[
+        *_base_.model.auxiliary_head,
+        dict(
+            _base_.bank_contrast,
+            in_channels=256,
+            bank_start=warmup // 2,
+            ramp=dict(start=warmup),
+        ),
+    ],
+)
+
+# 4 labelled images and 2 unlabelled ones, of each of which 2 views are made on the device
+batch_size = 6
+unlabeled_dataset = _base_.unlabeled_dataset
+unlabeled_dataset.pipeline[-1].pop('strong')
+train_dataloader = dict(
+    batch_size=batch_size,
+    sampler=dict(batch_size=batch_size, source_ratio=[2, 1]),
+    dataset=dict(datasets=[_base_.labeled_dataset, unlabeled_dataset]),
+)

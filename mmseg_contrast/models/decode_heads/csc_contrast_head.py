@@ -1,0 +1,242 @@
+"""The contrast of CSC."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.dist import all_gather, get_rank
+from mmseg.registry import MODELS
+from torch import Tensor
+
+from ...structures import SemiStep
+from ..losses.contrast import grouped_contrast
+from ..memory import ConsistencySeparationModule
+from ..utils import (
+    current_iter,
+    gather_pixels,
+    gather_with_grad,
+    reduce_mean,
+    sample_anchors,
+    thin_out,
+)
+from ..utils.precision import without_autocast
+from .contrast_head import ContrastHead, group_by_class
+
+FALLBACKS = ('per_class', 'paper')
+SOURCES = ('student', 'teacher')
+ENQUEUED = ('anchors', 'pixels')
+
+
+@MODELS.register_module()
+class CSCContrastHead(ContrastHead):
+    r"""Contrast of sampled pixels with each other and with a bank of regularised features.
+
+    Anchors are the student's embeddings of class-balanced pixels, half of them hard where there are
+    enough: pixels that the student gets wrong, or of which it disagrees with the pseudo-label. The
+    labelled and the unlabelled images make a term each,
+
+    .. math::
+        L_c = \frac{1}{n} \sum_i \frac{1}{N} \sum_{z^+ \in Top_N(P_i)}
+            -\log \frac{e^{z_i z^+ / \tau}}{e^{z_i z^+ / \tau} + \sum_{z^- \in N_i} e^{z_i z^- / \tau}}
+
+    with positives P from the anchors of the same class and that class's bank rows, negatives from those
+    of all other classes, and the gradient going to both sides of a pair of anchors. Source: CSC, Eq.
+    6, with a mean where it has a sum over the N positives (N = 1 in the paper). In distributed
+    training each rank's anchors meet those of all ranks. Both terms see the bank of the step before;
+    :class:`MemoryBankHook` updates it after the step (Algorithm 1).
+
+    It needs nothing of the recipe that it rides on: with a mean teacher, FixMatch or labels alone it is
+    the same head.
+
+    Args:
+        temperature (float): :math:`\tau`, above 0.
+        top_n (int, optional): N, at least 1; None takes all positives (Eq. 5).
+        samples_per_class (int | Sequence[int]): Anchors of each class in each image.
+        hard_ratio (float): Share of hard pixels among them, in [0, 1].
+        min_pixels (int): Classes with fewer pixels of an image's feature grid are left out of it.
+        bank (dict, optional): Arguments of :class:`ConsistencySeparationModule`; None contrasts
+            within the batch alone.
+        enqueue_per_class (int): Pixels of each class and image that are offered to the bank.
+        enqueue (str): What is offered: ``'anchors'``, or ``'pixels'``, which draws from all pixels of the
+            class and adds the mean of the class in the image (published code).
+        update_interval (int): Iterations from one update of the bank to the next.
+        source (str): Network that feeds the bank, ``'student'`` (Algorithm 1) or ``'teacher'``
+            (the paper's Fig. 3).
+        fallback (str): What is done while classes have no rows yet: ``'per_class'`` goes without these
+            rows; ``'paper'`` takes Eq. 5 within the batch for all classes until each has rows.
+        kwargs: Arguments of :class:`ContrastHead`.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int = 256,
+        *,
+        temperature: float = 0.1,
+        top_n: int | None = 1,
+        samples_per_class: int | Sequence[int] = 64,
+        hard_ratio: float = 0.5,
+        min_pixels: int = 1,
+        bank: dict | None = None,
+        enqueue_per_class: int = 10,
+        enqueue: str = 'anchors',
+        update_interval: int = 1,
+        source: str = 'student',
+        fallback: str = 'per_class',
+        loss_weight: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(in_channels, channels, loss_weight=loss_weight, **kwargs)
+        name = type(self).__name__
+        if temperature <= 0:
+            raise ValueError(f'{name}(temperature={temperature}) must be above 0.')
+        if not 0 <= hard_ratio <= 1:
+            raise ValueError(f'{name}(hard_ratio={hard_ratio}) is a share: use [0, 1].')
+        for key, number in (
+            ('top_n', 1 if top_n is None else top_n),
+            ('enqueue_per_class', enqueue_per_class),
+            ('update_interval', update_interval),
+        ):
+            if number < 1:
+                raise ValueError(f'{name}({key}={number}) must be at least 1.')
+        for key, value, known in (
+            ('fallback', fallback, FALLBACKS),
+            ('source', source, SOURCES),
+            ('enqueue', enqueue, ENQUEUED),
+        ):
+            if value not in known:
+                raise ValueError(f"{name}({key}='{value}') is unknown: use one of {known}.")
+        if isinstance(samples_per_class, int):
+            limits = [samples_per_class] * self.num_classes
+        else:
+            limits = list(samples_per_class)
+        if len(limits) != self.num_classes or min(limits) < 0 or max(limits) < 1:
+            raise ValueError(
+                f'{name}(samples_per_class={samples_per_class}) must be one number above 0, or one '
+                f'for each of the {self.num_classes} classes.'
+            )
+        self.temperature = temperature
+        self.top_n = top_n
+        self.num_samples = max(limits)
+        self.hard_ratio = hard_ratio
+        self.min_pixels = min_pixels
+        self.enqueue_per_class = enqueue_per_class
+        self.enqueue = enqueue
+        self.update_interval = update_interval
+        self.source = source
+        self.needs_teacher_on_labeled = source == 'teacher'
+        self.fallback = fallback
+        self.register_buffer('limits', torch.tensor(limits), persistent=False)
+        self.bank = None
+        if bank is not None:
+            bank = {'num_classes': self.num_classes, 'channels': channels, **bank}
+            self.bank = ConsistencySeparationModule(**bank)
+
+    def drop_student_state(self) -> None:
+        """Drop the bank: there is one copy, the student's."""
+        self.bank = None
+
+    def loss_by_step(
+        self, step: SemiStep, teacher: ContrastHead | None = None
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor | float]]:
+        """Compute the contrastive term of one step; see :meth:`ContrastHead.loss_by_step`."""
+        embedding = step.align(self.embed(step.student))
+        labels, hard = step.labels_at(embedding.shape[2:])
+        index, filled = sample_anchors(
+            labels,
+            self.num_classes,
+            self.num_samples,
+            hard,
+            self.hard_ratio,
+            self.min_pixels,
+            self.limits,
+        )
+        anchors = F.normalize(gather_pixels(embedding.float(), index), dim=-1)
+        num_labeled = 0 if step.labeled is None else len(step.labeled)
+        halves = [slice(0, num_labeled), slice(num_labeled, len(anchors))]
+        terms = [
+            self._contrast(group_by_class(anchors[half]), group_by_class(filled[half]))
+            for half in halves
+            if half.start < half.stop
+        ]
+        raw = sum(loss for loss, _ in terms)
+        counts = sum(count for _, count in terms)
+        ramp = self.ramp(current_iter())
+        stats = {
+            'raw': raw.detach(),
+            'ramp': ramp,
+            'anchors': counts[0],
+            'positives': counts[1] / counts[0].clamp(min=1),
+            'negatives': counts[2] / counts[0].clamp(min=1),
+        }
+        if self.bank is not None:
+            stats.update(self.bank.events())
+            if current_iter() % self.update_interval == 0:
+                with torch.no_grad():
+                    self._stage(step, teacher, embedding.detach(), labels, index, filled)
+        return {'loss_contrast': self.loss_weight * ramp * raw}, stats
+
+    def _contrast(self, anchors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        # Of anchors (C, P, D): the mean loss, and the numbers of anchors, positives and negatives.
+        keys, key_mask = gather_with_grad(anchors, 1), torch.cat(all_gather(mask), 1)
+        batch = (anchors, keys, mask, key_mask, self.temperature, get_rank() * mask.shape[1])
+        if self.bank is None:
+            return _mean(*grouped_contrast(*batch, top_n=self.top_n))
+        rows = {'bank': self.bank.rows, 'bank_mask': self.bank.valid}
+        loss, counts = _mean(*grouped_contrast(*batch, **rows, top_n=self.top_n))
+        if self.fallback == 'paper':
+            missing = (self.bank.count == 0).any()
+            within, numbers = _mean(*grouped_contrast(*batch))
+            loss = torch.where(missing, within, loss)
+            counts = torch.where(missing, numbers, counts)
+        return loss, counts
+
+    def _stage(
+        self,
+        step: SemiStep,
+        teacher: ContrastHead | None,
+        embedding: Tensor,
+        labels: Tensor,
+        index: Tensor,
+        filled: Tensor,
+    ) -> None:
+        if self.source == 'teacher':
+            embedding = self.key_embedding(step, embedding, teacher)
+        embedding = embedding.float()
+        sampled = F.normalize(gather_pixels(embedding, index), dim=-1)
+        count = filled.sum(2)
+        # Eq. 8a takes the mean of each image first, so that no image outweighs another.
+        means = (sampled * filled.unsqueeze(3)).sum(2) / count.clamp(min=1).unsqueeze(2)
+        if self.enqueue == 'anchors':
+            place, mask = thin_out(filled, self.enqueue_per_class)
+            rows = sampled.gather(2, place.unsqueeze(3).expand(-1, -1, -1, sampled.shape[3]))
+        else:
+            place, mask = sample_anchors(labels, self.num_classes, self.enqueue_per_class)
+            rows = F.normalize(gather_pixels(embedding, place), dim=-1)
+            regions, present = _region_means(
+                F.normalize(embedding, dim=1), labels, self.num_classes
+            )
+            rows = torch.cat([regions.unsqueeze(2), rows], 2)
+            mask = torch.cat([present.unsqueeze(2), mask], 2)
+        self.bank.stage(group_by_class(rows), group_by_class(mask), means.sum(0), count.sum(0))
+
+
+def _mean(loss: Tensor, anchors: Tensor, *counts: Tensor) -> tuple[Tensor, Tensor]:
+    number = reduce_mean(anchors.float())
+    # Padding is no part of the sum, so a step without anchors has loss 0 and gradient 0.
+    return loss / torch.where(number > 0, number, 1), torch.stack([anchors, *counts])
+
+
+def _region_means(embedding: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
+    # Of unit vectors (B, D, h, w): the direction of each class's mean, (B, C, D), and where it is.
+    classes = torch.arange(num_classes, device=labels.device)
+    belongs = (labels.flatten(1).unsqueeze(1) == classes[:, None]).to(embedding)
+    with without_autocast(embedding):
+        sums = belongs @ embedding.flatten(2).transpose(1, 2)
+    return F.normalize(sums, dim=2), belongs.any(2)

@@ -1,0 +1,281 @@
+"""Consistency and separation of the classes in a memory bank."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from mmengine.dist import all_reduce
+from torch import Tensor
+
+from ..utils.precision import without_autocast
+from .class_memory_bank import ClassMemoryBank, gather_candidates
+
+GATES = ('best', 'strict', 'official')
+CONSISTENCY, ENQUEUE = 0, 1
+
+
+class ConsistencySeparationModule(ClassMemoryBank):
+    r"""A bank whose rows follow the features (consistency) and keep the classes apart (separation).
+
+    Each update proposes two candidates, one after the other, and a gate accepts or refuses each:
+
+    1. *Consistency*: all rows u of a class of the batch move towards its mean feature,
+
+       .. math::
+           u \leftarrow Norm(\alpha_c u + (1 - \alpha_c) \bar z_c), \quad
+           \alpha_c = \frac{L_c}{L_c + n_c}, \quad
+           \bar z_c = Norm\Big(\sum_x \frac{1}{n_x^c} \sum_{i: y_i = c} z_i^x\Big)
+
+       with :math:`L_c` rows in the bank, :math:`n_c` sampled features and the mean over the
+       images x that have the class.
+    2. *Enqueue*: new rows overwrite the oldest.
+
+    The gate looks at
+
+    .. math:: Separ = \sum_{c, c'} \bar u_c \cdot \bar u_{c'} + C (C - 1)
+        = \Big\| \sum_c \bar u_c \Big\|^2 + C (C - 1), \quad \bar u_c = Norm(mean_l \, u_{cl})
+
+    lower being better. Source: CSC, Eq. 8 and 9 and Algorithm 1.
+
+    Running sums of the classes tell a candidate's Separ before a row is touched, for both: no
+    copy of the bank is made, what is refused leaves rows, counts and pointers as they are,
+    and nothing waits for the host. All ranks take the same decisions.
+
+    The gate is open until two classes were seen and every seen class has ``min_fill`` of its rows (and
+    again while a new class fills up): a few rows say little of a class. The best Separ is that of
+    the accepted candidates since the gate works.
+
+    Args:
+        num_classes (int): Number of classes C.
+        size (int): Rows of each class L.
+        channels (int): Channels of a row D.
+        consistency (bool): Whether there is a consistency candidate.
+        gate (str, optional): ``'best'`` accepts a candidate whose Separ is at most the best so far
+            plus ``gate_range`` (the paper's text); ``'strict'`` one that is better than the bank as
+            it is (Algorithm 1); ``'official'`` is strict with the consistency candidate and
+            ``'best'`` with the enqueue candidate (published code). None accepts everything.
+        gate_range (float): x of the paper's text, in units of Separ, at least 0.
+        min_fill (float): Share of its rows that each seen class has once the gate works, in [0, 1].
+        max_consecutive_rejects (int, optional): The candidate after so many refused ones of its kind
+            is accepted, and the best Separ becomes its own. None: no bound, as published.
+        drift_momentum (float): Share of the new mean in the running class means that the drift is
+            measured against, in (0, 1].
+
+    Attributes:
+        sums (Tensor): Sum of the rows of each class, float32 of shape (C, D).
+        separ_best (Tensor): Best Separ, float32 scalar; inf while the gate does not work.
+        rejects (Tensor): Consecutive refusals, of the consistency and of the enqueue candidates,
+            int64 of shape (2,).
+        accepted (Tensor): What became of the last two candidates, float32 of shape (2,) in {0, 1}.
+        drift (Tensor): Mean cosine of the last step's class means with the running ones, float32 scalar.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        size: int = 2000,
+        channels: int = 256,
+        *,
+        consistency: bool = True,
+        gate: str | None = 'best',
+        gate_range: float = 1.0,
+        min_fill: float = 1.0,
+        max_consecutive_rejects: int | None = None,
+        drift_momentum: float = 0.1,
+    ) -> None:
+        super().__init__(num_classes, size, channels)
+        name = type(self).__name__
+        if gate is not None and gate not in GATES:
+            raise ValueError(f"{name}(gate='{gate}') is unknown: use one of {GATES} or None.")
+        if gate_range < 0:
+            raise ValueError(f'{name}(gate_range={gate_range}) must be at least 0.')
+        if not 0 <= min_fill <= 1:
+            raise ValueError(f'{name}(min_fill={min_fill}) is a share of the rows: use [0, 1].')
+        if max_consecutive_rejects is not None and max_consecutive_rejects < 0:
+            raise ValueError(
+                f'{name}(max_consecutive_rejects={max_consecutive_rejects}) must be at least 0, or '
+                'None for no bound.'
+            )
+        if not 0 < drift_momentum <= 1:
+            raise ValueError(
+                f'{name}(drift_momentum={drift_momentum}) is the share of the new mean: use (0, 1].'
+            )
+        self.consistency = consistency
+        self.gate = gate
+        self.gate_range = gate_range
+        self.min_fill = min_fill
+        self.max_consecutive_rejects = max_consecutive_rejects
+        self.drift_momentum = drift_momentum
+        self.register_buffer('sums', torch.zeros(num_classes, channels))
+        self.register_buffer('separ_best', torch.tensor(torch.inf))
+        self.register_buffer('rejects', torch.zeros(2, dtype=torch.long))
+        self.register_buffer('accepted', torch.ones(2))
+        self.register_buffer('running_means', torch.zeros(num_classes, channels))
+        self.register_buffer('drift', torch.ones(()))
+
+    # ------------------------------------------------------------------ a step
+
+    def stage(
+        self,
+        candidates: Tensor,
+        mask: Tensor,
+        image_means: Tensor | None = None,
+        num_samples: Tensor | None = None,
+    ) -> None:
+        """Keep what a step found for :meth:`commit`; every rank must stage in the same steps.
+
+        Args:
+            candidates (Tensor): Unit vectors of shape (C, K, D), oldest first.
+            mask (Tensor): Bool of shape (C, K); False entries are padding.
+            image_means (Tensor, optional): Sum over this rank's images of the mean feature of each
+                class there, of shape (C, D).
+            num_samples (Tensor, optional): Number of features of each class in them, of shape (C,).
+        """
+        means = None if image_means is None else image_means.detach()
+        self._staged = candidates.detach(), mask, means, num_samples
+
+    @torch.no_grad()
+    def commit(self) -> None:
+        """Propose the two candidates of what was staged, if anything was."""
+        if self._staged is None:
+            return
+        candidates, mask, image_means, num_samples = self._staged
+        self._staged = None
+        with without_autocast(self.rows):
+            if image_means is not None:
+                packed = torch.cat([image_means.float(), num_samples.float().unsqueeze(1)], 1)
+                all_reduce(packed)
+                means, counts = F.normalize(packed[:, :-1], dim=1), packed[:, -1]
+                self._follow_drift(means, counts > 0)
+                if self.consistency:
+                    self.pull(means, counts)
+            self.enqueue(candidates, mask)
+
+    @torch.no_grad()
+    def pull(self, means: Tensor, num_samples: Tensor) -> None:
+        """Propose the consistency candidate (Eq. 8).
+
+        The length of a row's new vector follows from its cosine with the mean, so the class sums of
+        the candidate take one pass over the bank, and the rows change in place, if at all.
+
+        Args:
+            means (Tensor): Unit vectors of shape (C, D), the same on every rank.
+            num_samples (Tensor): Number of features behind them, of shape (C,); 0 where there are none.
+        """
+        keep = self.count / (self.count + num_samples).clamp(min=1)
+        keep = torch.where((self.count > 0) & (num_samples > 0), keep, 1).unsqueeze(1)
+        cosine = torch.bmm(self.rows, means.unsqueeze(2)).squeeze(2)
+        length = (
+            (keep**2 + (1 - keep) ** 2 + 2 * keep * (1 - keep) * cosine).clamp(min=1e-12).sqrt()
+        )
+        scale = keep / length
+        shift = (1 - keep) / length * self.valid
+        sums = torch.bmm(scale.unsqueeze(1), self.rows).squeeze(1)
+        sums += shift.sum(1, keepdim=True) * means
+        accept = self._decide(CONSISTENCY, sums)
+        scale, shift = torch.where(accept, scale, 1), torch.where(accept, shift, 0)
+        self.rows.mul_(scale.unsqueeze(2)).addcmul_(shift.unsqueeze(2), means.unsqueeze(1))
+        self.sums.copy_(torch.where(accept, sums, self.sums))
+
+    @torch.no_grad()
+    def enqueue(self, candidates: Tensor, mask: Tensor) -> None:
+        """Propose the candidates of all ranks as new rows; every rank must call this alike.
+
+        Args:
+            candidates (Tensor): Unit vectors of this rank, of shape (C, K, D), oldest first.
+            mask (Tensor): Bool of shape (C, K); False entries are padding.
+        """
+        candidates, mask = gather_candidates(candidates, mask)
+        order, place, filled = self.plan(mask)
+        index = order.unsqueeze(2).expand(-1, -1, self.channels)
+        change = candidates.to(self.rows).gather(1, index)
+        change = change - self.rows.gather(1, place.unsqueeze(2).expand_as(change))
+        sums = self.sums + (change * filled.unsqueeze(2)).sum(1)
+        accept = self._decide(ENQUEUE, sums)
+        self.write(candidates, mask & accept)
+        self.sums.copy_(torch.where(accept, sums, self.sums))
+
+    # ------------------------------------------------------------------ the gate
+
+    def separ(self, sums: Tensor | None = None) -> Tensor:
+        """Return Separ (Eq. 9) of class sums (C, D), by default of the bank; a class without rows is 0.
+
+        Args:
+            sums (Tensor, optional): Sums of the rows of each class.
+        """
+        sums = self.sums if sums is None else sums
+        total = F.normalize(sums, dim=1).sum(0)
+        return total.square().sum() + self.num_classes * (self.num_classes - 1)
+
+    def _decide(self, kind: int, sums: Tensor) -> Tensor:
+        seen = self.count > 0
+        full = self.count >= self.min_fill * self.size
+        working = (full | ~seen).all() & (seen.sum() > 1)
+        value, best = self.separ(sums), self.separ_best
+        strict = self.gate == 'strict' or (self.gate == 'official' and kind == CONSISTENCY)
+        within = value < self.separ() if strict else value <= best + self.gate_range
+        within = within | (~working if self.gate else True)
+        bound = self.max_consecutive_rejects
+        forced = ~within & (False if bound is None else self.rejects[kind] >= bound)
+        accept = within | forced
+        best = torch.where(within, torch.minimum(value, best), torch.where(forced, value, best))
+        self.separ_best.copy_(torch.where(working, best, torch.inf))
+        self.rejects[kind] = torch.where(accept, 0, self.rejects[kind] + 1)
+        self.accepted[kind] = accept.float()
+        return accept
+
+    # ------------------------------------------------------------------ diagnostics
+
+    def _follow_drift(self, means: Tensor, present: Tensor) -> None:
+        known = self.running_means.square().sum(1) > 0
+        cosine = F.cosine_similarity(means, self.running_means, dim=1)
+        both = present & known
+        share = (cosine * both).sum() / both.sum().clamp(min=1)
+        self.drift.copy_(torch.where(both.any(), share, self.drift))
+        moved = torch.where(
+            known.unsqueeze(1), self.running_means.lerp(means, self.drift_momentum), means
+        )
+        self.running_means.copy_(torch.where(present.unsqueeze(1), moved, self.running_means))
+
+    def events(self) -> dict[str, Tensor]:
+        """Say what the last update was like; the mean over many is what tells something.
+
+        Returns:
+            dict[str, Tensor]: ``accept_consistency`` (where there is such a candidate) and
+            ``accept_enqueue``, in {0, 1}; and ``cons_proxy``, ``drift``.
+        """
+        events = {'accept_enqueue': self.accepted[ENQUEUE], 'cons_proxy': self.drift}
+        if self.consistency:
+            events['accept_consistency'] = self.accepted[CONSISTENCY]
+        return {name: value.clone() for name, value in events.items()}
+
+    @torch.no_grad()
+    def statistics(self) -> dict[str, Tensor]:
+        """Say what Figure 1 of the paper shows, and whether the module is in danger.
+
+        Returns:
+            dict[str, Tensor]: Beside those of :class:`ClassMemoryBank`: ``separ`` and ``separ_best``
+            (that of the bank while the gate does not work); ``inter_cos``, the mean cosine of two
+            classes' means, comparable over C; ``intra_spread``, the mean of ``1 - |mean row|`` over the
+            classes, 0 when each has collapsed to a point; ``rejects``, consecutive refusals of rows;
+            ``rows_min``, rows of the emptiest seen class; and ``rows_per_class``.
+        """
+        seen = self.count > 0
+        number = seen.sum()
+        separ = self.separ()
+        pairs = (number * (number - 1)).clamp(min=1)
+        overlap = separ - self.num_classes * (self.num_classes - 1) - number
+        spread = (1 - self.sums.norm(dim=1) / self.count.clamp(min=1)) * seen
+        return {
+            **super().statistics(),
+            'separ': separ,
+            'separ_best': torch.where(self.separ_best.isfinite(), self.separ_best, separ),
+            'inter_cos': overlap / pairs,
+            'intra_spread': spread.sum() / number.clamp(min=1),
+            'rejects': self.rejects[ENQUEUE].clone(),
+            'rows_min': torch.where(seen, self.count, self.size).min() * seen.any(),
+            'rows_per_class': self.count.clone(),
+        }

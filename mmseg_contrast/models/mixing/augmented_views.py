@@ -1,0 +1,209 @@
+"""Weak views of the labelled images, several strong ones of each unlabelled image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from ...structures import PixelTargets
+from ..utils import current_iter
+from .base import Mixed
+from .batch_color import gaussian_blur, jitter_color
+from .batch_geometry import flip_and_resize
+from .class_mix import class_mix
+
+
+class View:
+    r"""Probabilities and strengths of one kind of view (a column of Table 1 of Alonso et al.).
+
+    Args:
+        class_mix (float): Probability that an image receives classes of another.
+        class_mix_start (int): Iteration from which it may.
+        flip (float): Probability of a horizontal flip.
+        resize (float): Probability of a resize within the frame.
+        scale (tuple[float, float]): Range of its factor, above 0.
+        jitter (float): Probability of colour jitter.
+        brightness (float): Its factors are in :math:`1 \pm` this, as the next two.
+        contrast (float): As ``brightness``.
+        saturation (float): As ``brightness``.
+        hue (float): Largest shift of the hue, as a share of a full turn.
+        blur (float): Probability of a Gaussian blur.
+        sigma (tuple[float, float]): Range of its standard deviation in pixels, above 0.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        class_mix: float = 0.0,
+        class_mix_start: int = 0,
+        flip: float = 0.0,
+        resize: float = 0.0,
+        scale: tuple[float, float] = (0.75, 1.75),
+        jitter: float = 0.0,
+        brightness: float = 0.0,
+        contrast: float = 0.0,
+        saturation: float = 0.0,
+        hue: float = 0.0,
+        blur: float = 0.0,
+        sigma: tuple[float, float] = (0.1, 1.5),
+    ) -> None:
+        shares = dict(class_mix=class_mix, flip=flip, resize=resize, jitter=jitter, blur=blur)
+        shares.update(brightness=brightness, contrast=contrast, saturation=saturation, hue=hue)
+        for key, value in shares.items():
+            if not 0 <= value <= 1:
+                raise ValueError(f'AugmentedViews: {key}={value} must be in [0, 1].')
+        for key, (low, high) in (('scale', scale), ('sigma', sigma)):
+            if not 0 < low <= high:
+                raise ValueError(
+                    f'AugmentedViews: {key}=({low}, {high}) is a range above 0: give the lower end '
+                    'first.'
+                )
+        self.class_mix_start = class_mix_start
+        self.scale = tuple(scale)
+        self.sigma = tuple(sigma)
+        self.shares = shares
+
+
+@MODELS.register_module()
+class AugmentedViews(nn.Module):
+    """Augments the images on the device, and their labels, pseudo-labels and weights with them.
+
+    Labelled images get one weak view, each unlabelled one gets A strong views (augmentation anchoring):
+    ClassMix, flip, resize, colour jitter and blur, with coins of each image's own. Classes are pasted
+    within a set alone, and within a domain. Pixels move, so the targets move with them. Source:
+    Alonso et al., ICCV 2021, sections 3.2 and 4.2, Table 1.
+
+    Args:
+        num_classes (int): Number of classes.
+        mean (Sequence[float]): Means by which the preprocessor has normalised the images.
+        std (Sequence[float]): Deviations by which it has.
+        weak (dict, optional): Arguments of :class:`View` for the labelled images; none leaves them.
+        strong (dict, optional): The same for the unlabelled images.
+        num_views (int): A, at least 1.
+        extra_class (bool): Whether ClassMix picks ``floor(n / 2) + 1`` classes (published code).
+        background (int, optional): Class that ClassMix picks only where it is alone.
+        shared_coins (bool): Whether all images of a view share their coins and scale (published code).
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+        weak: dict | None = None,
+        strong: dict | None = None,
+        num_views: int = 2,
+        extra_class: bool = False,
+        background: int | None = None,
+        shared_coins: bool = False,
+    ) -> None:
+        super().__init__()
+        if num_views < 1:
+            raise ValueError(f'AugmentedViews(num_views={num_views}) must be at least 1.')
+        self.num_classes = num_classes
+        self.weak = View(**(weak or {}))
+        self.strong = View(**(strong or {}))
+        self.num_views = num_views
+        self.extra_class = extra_class
+        self.background = background
+        self.shared_coins = shared_coins
+        self.colored = len(mean) == 3
+        for name, view in (('weak', self.weak), ('strong', self.strong)):
+            if view.shares['jitter'] > 0 and not self.colored:
+                raise ValueError(
+                    f'AugmentedViews: {name}.jitter={view.shares["jitter"]} needs RGB images, but the '
+                    f'preprocessor has {len(mean)} channels: set it to 0.'
+                )
+        for name, values in (('mean', mean), ('std', std)):
+            value = torch.tensor(values, dtype=torch.float32).view(-1, 1, 1)
+            self.register_buffer(name, value, persistent=False)
+
+    @torch.no_grad()
+    def forward(
+        self,
+        images: Tensor,
+        labeled: PixelTargets | None,
+        pseudo: PixelTargets,
+        num_target: int | None = None,
+    ) -> Mixed:
+        """Make the views of a batch.
+
+        Args:
+            images (Tensor): Normalised images of shape (B_L + B_U, C, H, W), labelled ones first.
+            labeled (PixelTargets, optional): Targets of the labelled images.
+            pseudo (PixelTargets): Targets of the unlabelled images.
+            num_target (int, optional): Labelled images of the target domain, which come first.
+
+        Returns:
+            Mixed: B_L + A B_U images and their hard targets; ``align`` leaves outputs as they are.
+        """
+        num_labeled = len(images) - len(pseudo)
+        split = num_labeled if num_target is None else num_target
+        weak = [
+            self._view(self.weak, images[part], labeled[part])
+            for part in (slice(0, split), slice(split, num_labeled))
+            if part.start < part.stop
+        ]
+        hard = PixelTargets(pseudo.labels, pseudo.weight, ignore_index=pseudo.ignore_index)
+        strong = [
+            self._view(self.strong, images[num_labeled:], hard) for _ in range(self.num_views)
+        ]
+        views = torch.cat([image for image, _ in weak + strong])
+        labeled = PixelTargets.cat([target for _, target in weak]) if weak else None
+        pseudo = PixelTargets.cat([target for _, target in strong])
+        return Mixed(views, labeled, pseudo, lambda x: x, moved=True)
+
+    def _view(
+        self, view: View, images: Tensor, targets: PixelTargets
+    ) -> tuple[Tensor, PixelTargets]:
+        batch, device = len(images), images.device
+        share = view.shares
+
+        def draw(low: float = 0.0, high: float = 1.0, shared: bool = False) -> Tensor:
+            value = torch.rand(1 if shared else batch, device=device)
+            return (low + (high - low) * value).expand(batch)
+
+        def coins(key: str) -> Tensor:
+            return draw(shared=self.shared_coins) < share[key]
+
+        if share['class_mix'] > 0 and current_iter() >= view.class_mix_start:
+            images, targets = class_mix(
+                images,
+                targets,
+                coins('class_mix'),
+                self.num_classes,
+                self.extra_class,
+                self.background,
+            )
+        if share['flip'] > 0 or share['resize'] > 0:
+            flip, resize = coins('flip'), coins('resize')
+            scale = draw(*view.scale, shared=self.shared_coins).where(resize, 1)
+            place = torch.stack([draw(), draw()], 1)
+            images, targets = flip_and_resize(images, targets, flip, scale, place)
+        if share['jitter'] > 0 or share['blur'] > 0:
+            images = self._recolor(view, images, coins, draw)
+        return images, targets
+
+    def _recolor(self, view: View, images: Tensor, coins: Any, draw: Any) -> Tensor:
+        share = view.shares
+        out = (images * self.std + self.mean) / 255
+        if share['jitter'] > 0:
+            factors = [
+                draw(1 - share[key], 1 + share[key])
+                for key in ('brightness', 'contrast', 'saturation')
+            ]
+            jittered = jitter_color(out, *factors, draw(-share['hue'], share['hue']))
+            out = torch.where(coins('jitter')[:, None, None, None], jittered, out)
+        if share['blur'] > 0:
+            blurred = gaussian_blur(out, draw(*view.sigma), view.sigma[1])
+            out = torch.where(coins('blur')[:, None, None, None], blurred, out)
+        return (out * 255 - self.mean) / self.std

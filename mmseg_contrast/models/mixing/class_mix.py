@@ -1,0 +1,72 @@
+"""ClassMix: half of the classes of one image are pasted into another."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ...structures import PixelTargets
+from ...structures.pixel_targets import swap_pixels
+
+
+def class_mix(
+    images: Tensor,
+    targets: PixelTargets,
+    coins: Tensor,
+    num_classes: int,
+    extra_class: bool = False,
+    background: int | None = None,
+) -> tuple[Tensor, PixelTargets]:
+    r"""Paste into each image some classes of the next one, with their labels and weights.
+
+    .. math:: x_i' = (1 - m_{i+1}) \odot x_i + m_{i+1} \odot x_{i+1}
+
+    where m marks the pixels of ``floor(n / 2)`` random classes of the n that the labels of an image
+    have. The last image's next is the first. Source: ClassMix (Olsson et al., WACV 2021), section 3.
+
+    Args:
+        images (Tensor): Images of shape (B, C, H, W).
+        targets (PixelTargets): Their labels, or pseudo-labels.
+        coins (Tensor): Bool of shape (B,); which images receive.
+        num_classes (int): Number of classes.
+        extra_class (bool): Whether one class more is picked (published code of Alonso et al.).
+        background (int, optional): A class that is not picked where there is another.
+
+    Returns:
+        tuple[Tensor, PixelTargets]: Mixed images and targets.
+    """
+    picked = pick_classes(targets, num_classes, extra_class, background)
+    known = targets.labels != targets.ignore_index
+    labels = targets.labels.where(known, 0)
+    chosen = picked.gather(1, labels.flatten(1)).view_as(labels) & known
+    order = torch.arange(len(images), device=images.device).roll(-1)
+    keep = ~(chosen[order] & coins[:, None, None])
+    return swap_pixels(images, keep, order), targets.mix(keep, order)
+
+
+def pick_classes(
+    targets: PixelTargets, num_classes: int, extra_class: bool, background: int | None
+) -> Tensor:
+    """Pick half of the classes of each image at random.
+
+    Args:
+        targets (PixelTargets): Labels of B images.
+        num_classes (int): Number of classes C.
+        extra_class (bool): Whether one class more is picked.
+        background (int, optional): A class that is not picked where there is another.
+
+    Returns:
+        Tensor: Bool of shape (B, C).
+    """
+    labels = targets.labels.flatten(1)
+    labels = torch.where(labels != targets.ignore_index, labels, num_classes)
+    present = torch.zeros(len(labels), num_classes + 1, dtype=torch.bool, device=labels.device)
+    present = present.scatter(1, labels, True)[:, :-1]
+    if background is not None:
+        alone = present.sum(1) == 1
+        present[:, background] &= alone
+    scores = torch.rand(present.shape, device=labels.device).masked_fill(~present, 2.0)
+    rank = scores.argsort(1).argsort(1)
+    number = present.sum(1, keepdim=True)
+    number = torch.minimum(number, torch.div(number, 2, rounding_mode='floor') + int(extra_class))
+    return present & (rank < number)

@@ -1,0 +1,42 @@
+"""Dropout of whole channels of the backbone's features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+
+@MODELS.register_module()
+class ChannelDropout(nn.Module):
+    """Drops each channel of each image's features with one probability, and scales the rest up.
+
+    Source: the feature perturbation of UniMatch (Yang et al., CVPR 2023), section 3.2, which drops
+    half of the channels that enter the decoder.
+
+    Args:
+        prob (float): Probability of dropping a channel, in [0, 1).
+        stages (Sequence[int], optional): Indices of the stages that lose channels; all by default.
+
+    Raises:
+        ValueError: If the probability is out of range.
+    """
+
+    def __init__(self, prob: float = 0.5, stages: Sequence[int] | None = None) -> None:
+        super().__init__()
+        if not 0 <= prob < 1:
+            raise ValueError(f'ChannelDropout(prob={prob}) is a probability: use [0, 1).')
+        self.prob = prob
+        self.stages = stages
+
+    def forward(self, stages: Sequence[Tensor]) -> list[Tensor]:
+        """Perturb features.
+
+        Args:
+            stages (Sequence[Tensor]): Feature maps of the backbone, each (B, D_i, h_i, w_i).
+        """
+        chosen = range(len(stages)) if self.stages is None else self.stages
+        chosen = {index % len(stages) for index in chosen}
+        return [F.dropout2d(x, self.prob) if i in chosen else x for i, x in enumerate(stages)]

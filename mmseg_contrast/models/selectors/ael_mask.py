@@ -1,0 +1,101 @@
+"""Adaptive equalisation of classes: the surer the net is of a class, the fewer of its pixels."""
+
+from __future__ import annotations
+
+import torch
+from mmengine.dist import all_reduce
+from mmseg.registry import MODELS
+from torch import Tensor
+
+from ..utils.precision import without_autocast
+from .base import Selector
+
+
+@MODELS.register_module()
+class AELMask(Selector):
+    r"""Keeps confident pixels at random, those of well-learnt classes less often.
+
+    .. math:: M = [p_{max} \ge t] \cdot Bernoulli(r_{\hat c}), \quad
+        r_c = \left(\frac{1 - conf_c}{\max_k (1 - conf_k)}\right)^\beta
+
+    with :math:`\hat c` the teacher's class and :math:`conf_c` the moving average of the student's
+    probability of c on the pixels that are labelled c: over the global batch, of the steps in which c
+    occurs, without a bias to its first value. A class that has not occurred has confidence 0, so all
+    its pixels are kept. Source: adaptive equalisation sampling of AEL (Hu et al., NeurIPS 2021),
+    which CSC's Eq. 4a takes as its mask; AEL draws by the student's class, which needs a second pass.
+
+    Args:
+        num_classes (int): Number of classes C.
+        threshold (float): t, lowest confidence that is kept, in [0, 1].
+        beta (float): :math:`\beta`, at least 0; 0 keeps all classes alike.
+        momentum (float): Share of the old average, in [0, 1).
+
+    Raises:
+        ValueError: If a number is out of its range.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        threshold: float = 0.0,
+        beta: float = 1.0,
+        momentum: float = 0.999,
+    ) -> None:
+        super().__init__()
+        name = type(self).__name__
+        if not 0 <= threshold <= 1:
+            raise ValueError(f'{name}(threshold={threshold}) is a probability: use [0, 1].')
+        if beta < 0:
+            raise ValueError(f'{name}(beta={beta}) is a power: use a number >= 0.')
+        if not 0 <= momentum < 1:
+            raise ValueError(
+                f'{name}(momentum={momentum}) is the share of the old average: use [0, 1).'
+            )
+        self.num_classes = num_classes
+        self.threshold = threshold
+        self.beta = beta
+        self.momentum = momentum
+        self.register_buffer('average', torch.zeros(num_classes))
+        self.register_buffer('steps', torch.zeros(num_classes, dtype=torch.long))
+
+    @property
+    def confidence(self) -> Tensor:
+        """Confidence of each class, float of shape (C,)."""
+        # An average that began at 0 is too small by this factor.
+        bias = 1 - self.momentum ** self.steps.to(self.average)
+        return self.average / torch.where(self.steps > 0, bias, 1)
+
+    @property
+    def rate(self) -> Tensor:
+        """Probability with which a pixel of each class is kept, float of shape (C,)."""
+        doubt = (1 - self.confidence).clamp(min=0)
+        most = doubt.max()
+        return torch.where(most > 0, doubt / most, 1) ** self.beta
+
+    @torch.no_grad()
+    def forward(self, probs: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Draw the mask; see :meth:`Selector.forward`."""
+        confidence, labels = probs.max(1)
+        rate = self.rate
+        drawn = torch.rand(labels.shape, device=labels.device) < rate[labels]
+        weight = drawn & (confidence >= self.threshold) & valid
+        return weight.float(), {'confidence_per_class': self.confidence, 'rate_per_class': rate}
+
+    @torch.no_grad()
+    def observe(self, logits: Tensor, labels: Tensor) -> None:
+        """Update the confidences; see :meth:`Selector.observe`."""
+        known = (labels >= 0) & (labels < self.num_classes)
+        index = labels.where(known, 0).unsqueeze(1)
+        with without_autocast(logits):
+            logits = logits.float()
+            true = (logits.gather(1, index).squeeze(1) - logits.logsumexp(1)).exp()
+        # Pixels without a label fall into one spare place.
+        place = labels.where(known, self.num_classes).flatten()
+        total = true.new_zeros(2, self.num_classes + 1)
+        total[0].scatter_add_(0, place, true.flatten())
+        total[1].scatter_add_(0, place, torch.ones_like(true).flatten())
+        all_reduce(total)
+        mass, count = total[:, :-1]
+        moved = torch.lerp(mass / count.clamp(min=1), self.average, self.momentum)
+        self.average.copy_(torch.where(count > 0, moved, self.average))
+        self.steps.add_(count > 0)

@@ -1,0 +1,45 @@
+"""Pixels that count as much as the teacher is sure of them."""
+
+from __future__ import annotations
+
+import torch
+from mmseg.registry import MODELS
+from torch import Tensor
+
+from .base import Selector
+
+
+@MODELS.register_module()
+class ConfidenceWeight(Selector):
+    r"""Weighs each pixel by a power of the teacher's confidence, and leaves none out.
+
+    .. math:: \beta = (\max_c p_c)^s
+
+    Source: Alonso et al., ICCV 2021, section 4.2 (s = 6).
+
+    Args:
+        power (float): s, at least 0.
+
+    Raises:
+        ValueError: If the power is negative.
+    """
+
+    def __init__(self, power: float = 6.0) -> None:
+        super().__init__()
+        if power < 0:
+            raise ValueError(f'ConfidenceWeight(power={power}) must be at least 0.')
+        self.power = power
+
+    @torch.no_grad()
+    def forward(self, probs: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Weigh the pixels.
+
+        Args:
+            probs (Tensor): Teacher probabilities of shape (B, C, H, W).
+            valid (Tensor): Bool of shape (B, H, W); False for padding and rotation borders.
+
+        Returns:
+            tuple[Tensor, dict]: Weights in [0, 1] of shape (B, H, W), and what to log.
+        """
+        weight = probs.amax(1).pow(self.power) * valid
+        return weight, {'confidence_weight': weight.sum() / valid.sum().clamp(min=1)}

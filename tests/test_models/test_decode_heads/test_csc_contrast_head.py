@@ -1,0 +1,403 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from helpers import (
+    CHANNELS,
+    build,
+    head_cfg,
+    plain_cfg,
+    prepared,
+    random_batch,
+    random_label,
+    semi_cfg,
+    separate_teacher,
+    set_iter,
+    total_loss,
+    without_gradient,
+)
+from mmseg.registry import MODELS
+from sync_counter import SyncCounter
+
+from mmseg_contrast.models.decode_heads import ConvNormProjector
+from mmseg_contrast.structures import Features, PixelTargets, SemiStep
+from mmseg_contrast.structures.pixel_targets import nearest
+
+C, DIM, SIZE = 3, 5, (4, 5)
+BANK = {'size': 12, 'gate': None, 'consistency': False}
+
+
+def csc_cfg(**kwargs):
+    return {
+        'type': 'CSCContrastHead',
+        'in_channels': CHANNELS,
+        'channels': DIM,
+        'in_index': 1,
+        'projector': {'type': 'VisibleProjector'},
+        'bank': dict(BANK),
+        **kwargs,
+    }
+
+
+def head(**kwargs):
+    return MODELS.build(csc_cfg(num_classes=C, **kwargs))
+
+
+def random_step(num_labeled=2, num_unlabeled=2, size=SIZE):
+    total = num_labeled + num_unlabeled
+    stages = (None, torch.randn(total, CHANNELS, *size))
+
+    def targets(count):
+        labels = [random_label(size) for _ in range(count)]
+        return PixelTargets.from_labels(torch.stack(labels)) if count else None
+
+    return SemiStep(
+        Features(stages),
+        targets(num_labeled),
+        targets(num_unlabeled),
+        Features((None, torch.randn(num_unlabeled, CHANNELS, *size))),
+        logits=torch.randn(total, C, *size),
+    )
+
+
+def literal_half(z, labels, rows, temperature, top_n):
+    """Eq. 6 (mean over the N) by loops; with rows of no class and all positives it is Eq. 5."""
+    used = [i for i in range(len(labels)) if labels[i] != 255]
+    terms = []
+    for i in used:
+        positives = [z[j] for j in used if labels[j] == labels[i] and j != i]
+        positives += list(rows[int(labels[i])])
+        negatives = [z[j] for j in used if labels[j] != labels[i]]
+        negatives += [row for c in range(C) if c != labels[i] for row in rows[c]]
+        if not positives:
+            continue
+        s = sorted((z[i] @ p / temperature for p in positives), key=float, reverse=True)[:top_n]
+        below = torch.stack([z[i] @ n / temperature for n in negatives]).logsumexp(0)
+        terms.append(torch.stack([torch.logaddexp(x, below) - x for x in s]).mean())
+    return torch.stack(terms).mean()
+
+
+def literal(student, step, temperature, top_n, rows=None):
+    """The terms of the two halves over all pixels."""
+    rows = [[]] * C if rows is None else rows
+    z = F.normalize(student.projector(step.student.stages[1]), dim=1)
+    labels = step.targets.accepted_labels
+    number = 0 if step.labeled is None else len(step.labeled)
+    halves = [part for part in (slice(0, number), slice(number, len(z))) if len(z[part])]
+    return sum(
+        literal_half(
+            z[part].movedim(1, -1).flatten(0, 2), labels[part].flatten(), rows, temperature, top_n
+        )
+        for part in halves
+    )
+
+
+def fill(student, numbers):
+    student.bank.enqueue(
+        F.normalize(torch.randn(C, max(numbers), DIM), dim=-1),
+        torch.arange(max(numbers)) < torch.tensor(numbers).unsqueeze(1),
+    )
+    return [student.bank.rows[c, :n] for c, n in enumerate(numbers)]
+
+
+@pytest.mark.filterwarnings('ignore:Converting a tensor')
+@pytest.mark.parametrize('top_n', [1, 3, None])
+@pytest.mark.parametrize('numbers', [(4, 6, 2), (5, 0, 3), (0, 0, 0)])
+def test_with_all_pixels_it_is_equation_6_of_each_half(top_n, numbers):
+    student = head(samples_per_class=40, top_n=top_n, temperature=0.2, loss_weight=0.5)
+    rows = fill(student, numbers) if max(numbers) else None
+    step = random_step()
+    losses, stats = student.loss_by_step(step, head())
+    expected = literal(student, step, 0.2, top_n, rows)
+    torch.testing.assert_close(losses['loss_contrast'], 0.5 * expected, rtol=1e-5, atol=1e-6)
+    assert int(stats['anchors']) == int((step.targets.labels != 255).sum())
+    params = list(student.projector.parameters())
+    for got, want in zip(
+        torch.autograd.grad(losses['loss_contrast'], params),
+        torch.autograd.grad(0.5 * expected, params),
+    ):
+        torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.filterwarnings('ignore:Converting a tensor')
+def test_fallback_of_the_paper_is_equation_5_until_no_class_is_empty():
+    student = head(samples_per_class=40, fallback='paper')
+    step = random_step()
+    rows = fill(student, (4, 0, 3))
+    losses, _ = student.loss_by_step(step, None)
+    torch.testing.assert_close(losses['loss_contrast'], literal(student, step, 0.1, None))
+    more = torch.zeros(C, 1, dtype=torch.bool)
+    more[1] = True
+    student.bank.enqueue(F.normalize(torch.randn(C, 1, DIM), dim=-1), more)
+    rows[1] = student.bank.rows[1, :1]
+    losses, _ = student.loss_by_step(step, None)
+    torch.testing.assert_close(losses['loss_contrast'], literal(student, step, 0.1, 1, rows))
+
+
+@pytest.mark.filterwarnings('ignore:Converting a tensor')
+@pytest.mark.parametrize('numbers', [(2, 0), (0, 2)])
+def test_one_set_alone(numbers):
+    student, step = head(samples_per_class=40, bank=None), random_step(*numbers)
+    losses, _ = student.loss_by_step(step, head())
+    torch.testing.assert_close(losses['loss_contrast'], literal(student, step, 0.1, 1))
+
+
+def test_halves_are_hard_and_easy_and_classes_have_their_own_numbers():
+    labels = torch.zeros(1, 10, 10, dtype=torch.long)
+    labels[:, 5:] = 1
+    logits = torch.zeros(1, C, 10, 10)
+    logits[:, 2, ::2] = 1  # every second row is wrong
+    logits.scatter_add_(1, labels.unsqueeze(1), torch.full((1, 1, 10, 10), 0.5))
+    features = torch.randn(1, CHANNELS, 10, 10)
+    step = SemiStep(Features((None, features)), PixelTargets.from_labels(labels), logits=logits)
+    student = head(samples_per_class=[8, 4, 0], enqueue_per_class=8)
+    _, stats = student.loss_by_step(step)
+    assert int(stats['anchors']) == 8 + 4
+    rows, mask, means, counts = student.bank._staged
+    assert counts.tolist() == [8, 4, 0] and mask.sum(1).tolist() == [8, 4, 0]
+    z = F.normalize(student.projector(features), dim=1)[0].flatten(1).T
+    place = (rows[mask] @ z.T).argmax(1)
+    wrong = (place // 10 % 2 == 0)[:8]
+    assert int(wrong.sum()) == 4
+    torch.testing.assert_close(means[0], rows[0, :8].mean(0))
+    assert not means[2].any()
+
+
+@pytest.mark.parametrize('enqueue', ['anchors', 'pixels'])
+def test_what_is_offered_to_the_bank(enqueue):
+    student = head(samples_per_class=6, enqueue_per_class=2, enqueue=enqueue)
+    step = random_step()
+    student.loss_by_step(step, head())
+    rows, mask, _, counts = student.bank._staged
+    labels = nearest(step.targets.accepted_labels, SIZE)
+    number = torch.stack([(labels == c).flatten(1).sum(1) for c in range(C)])
+    extra = (number > 0).long() if enqueue == 'pixels' else 0
+    assert mask.sum(1).tolist() == (number.clamp(max=2) + extra).sum(1).tolist()
+    assert counts.tolist() == number.clamp(max=6).sum(1).tolist()
+    torch.testing.assert_close(rows[mask].norm(dim=1), torch.ones(int(mask.sum())))
+    z = F.normalize(student.projector(step.student.stages[1]), dim=1).detach()
+    for c in range(C):
+        own = z.movedim(1, -1)[labels == c]
+        regions = [x.movedim(0, -1)[y == c].mean(0) for x, y in zip(z, labels) if (y == c).any()]
+        if enqueue == 'pixels':
+            own = torch.cat([own, F.normalize(torch.stack(regions), dim=1)])
+        best = (rows[c][mask[c]] @ own.T).max(1)
+        torch.testing.assert_close(best.values, torch.ones(len(best.values)))
+        assert len(set(best.indices.tolist())) == len(best.indices), 'no row twice'
+
+
+def test_bank_of_the_teacher():
+    student, teacher = head(source='teacher', samples_per_class=40, enqueue_per_class=40), head()
+    step = random_step(0, 2)
+    student.loss_by_step(step, teacher)
+    rows, mask, *_ = student.bank._staged
+    z = F.normalize(teacher.projector(step.teacher.stages[1]), dim=1).movedim(1, -1).flatten(0, 2)
+    torch.testing.assert_close((rows[mask] @ z.T).amax(1), torch.ones(int(mask.sum())))
+    assert student.needs_teacher_on_labeled and not head().needs_teacher_on_labeled
+
+
+def test_update_interval():
+    student = head(update_interval=3)
+    staged = []
+    for iteration in range(7):
+        set_iter(iteration)
+        student.loss_by_step(random_step(), head())
+        staged.append(student.bank._staged is not None)
+        student.bank.commit()
+    assert staged == [True, False, False, True, False, False, True]
+
+
+def test_both_halves_see_the_bank_of_the_step_before():
+    student, step = head(samples_per_class=40), random_step()
+    torch.manual_seed(1)
+    first = student.loss_by_step(step, head())[0]['loss_contrast']
+    assert not student.bank.count.any()
+    student.bank.commit()
+    assert student.bank.count.all()
+    torch.manual_seed(1)
+    second = student.loss_by_step(step, head())[0]['loss_contrast']
+    assert float(first) != float(second)
+    second.backward()  # what was committed in between changes nothing that backward needs
+
+
+@pytest.mark.parametrize('bank', [None, BANK])
+def test_a_step_without_anchors_is_exactly_zero_with_a_gradient(bank):
+    student, step = head(bank=bank), random_step()
+    if bank:
+        fill(student, (3, 3, 3))
+    step.labeled.weight[:] = 0
+    step.pseudo.labels[:] = 255
+    losses, stats = student.loss_by_step(step, head())
+    assert float(losses['loss_contrast']) == float(stats['anchors']) == 0
+    losses['loss_contrast'].backward()
+    assert all((p.grad == 0).all() for p in student.parameters())
+    if bank:
+        before = student.bank.rows.clone()
+        student.bank.commit()
+        assert torch.equal(student.bank.rows, before)
+
+
+@pytest.mark.parametrize('case', ['one class', 'one pixel'])
+def test_little_to_contrast_is_finite(case):
+    student, step = head(), random_step(1, 0)
+    step.labeled.labels[:], step.labeled.weight[:] = 1, 1
+    if case == 'one pixel':
+        step.labeled.weight[:] = 0
+        step.labeled.weight[0, 2, 2] = 1
+    losses, _ = student.loss_by_step(step)
+    losses['loss_contrast'].backward()
+    assert float(losses['loss_contrast']) == 0
+    assert all((p.grad == 0).all() for p in student.parameters())
+
+
+# ------------------------------------------------------------------ on any recipe
+
+
+def test_labels_alone_in_a_plain_encoder_decoder():
+    model = build(plain_cfg(auxiliary_head=[csc_cfg(num_classes=C)]))
+    for _ in range(2):
+        images, samples = prepared(model, random_batch(2, 0))
+        losses = model.loss(images['sup'], samples['sup'])
+        total_loss(model, losses).backward()
+        model.auxiliary_head[0].bank.commit()
+    assert {'aux_0.loss_contrast', 'aux_0.accept_enqueue', 'aux_0.cons_proxy'} <= set(losses)
+    assert model.auxiliary_head[0].bank.count.all()
+    assert not without_gradient(model)
+
+
+RECIPES = {
+    'C3-SemiSeg': {},
+    'mean teacher': {'selector': None, 'mixing': None},
+    'FixMatch': {
+        'selector': {'type': 'ThresholdMask', 'threshold': 0.2},
+        'mixing': {'type': 'CrossSetCutMix', 'pairs': 'unlabeled'},
+        'semi_train_cfg': {'hard_labels': True},
+    },
+    'its own': {
+        'selector': {'type': 'AELMask', 'threshold': 0.1},
+        'mixing': {'type': 'CrossSetCutMix', 'pairs': 'unlabeled'},
+        'semi_train_cfg': {'hard_labels': True},
+    },
+}
+
+
+@pytest.mark.parametrize('recipe', RECIPES)
+@pytest.mark.parametrize('source', ['student', 'teacher'])
+def test_a_step_on_each_recipe_has_no_host_sync(recipe, source):
+    bank = {'size': 20, 'min_fill': 0.1}
+    heads = [head_cfg(in_index=0), csc_cfg(in_index='decode', source=source, bank=bank)]
+    model = build(semi_cfg(auxiliary_head=heads, **RECIPES[recipe]))
+    separate_teacher(model)
+    head_ = model.auxiliary_head[1]
+    for _ in range(2):
+        images, samples = prepared(model, random_batch())
+        with SyncCounter() as counter:
+            loss = total_loss(model, model.loss(images, samples))
+            loss.backward()
+            head_.bank.commit()
+        assert dict(counter.counts) == {}
+    assert not without_gradient(model)
+    assert head_.bank.count.all()
+    stats = model.running_stats.pop()
+    assert stats['contrast.anchors'] > 0 and 0 <= stats['contrast.accept_enqueue'] <= 1
+    assert not any('loss' in name for name in stats)
+
+
+def test_it_runs_without_any_data():
+    model = build(semi_cfg(auxiliary_head=[csc_cfg(fallback='paper', enqueue='pixels')]))
+    images, samples = prepared(model, random_batch())
+    model.to('meta')
+    images = {name: image.to('meta') for name, image in images.items()}
+    for branch in samples.values():
+        for sample in branch:
+            sample.gt_sem_seg.data = sample.gt_sem_seg.data.to('meta')
+    total_loss(model, model.loss(images, samples)).backward()
+    model.auxiliary_head[0].bank.commit()
+
+
+def test_the_teacher_has_no_bank():
+    model = build(semi_cfg(auxiliary_head=[csc_cfg()]))
+    names = [name for name in model.state_dict() if '.bank.' in name]
+    assert names and not any(name.startswith('teacher.') for name in names)
+    model.teacher_ema().update(0.5)
+
+
+def test_bfloat16_autocast_keeps_the_bank_and_the_term_in_float32():
+    model = build(semi_cfg(auxiliary_head=[csc_cfg(enqueue='pixels', source='teacher')]))
+    images, samples = prepared(model, random_batch())
+    with torch.autocast('cpu', torch.bfloat16):
+        losses = model.loss(images, samples)
+    assert losses['contrast.loss_contrast'].dtype == torch.float32
+    total_loss(model, losses).backward()
+    bank = model.auxiliary_head[0].bank
+    bank.commit()
+    assert bank.rows.dtype == torch.float32
+    length = bank.rows[bank.valid].norm(dim=1)
+    torch.testing.assert_close(length, torch.ones_like(length))
+
+
+def test_projection_of_the_input_of_any_part_of_the_decode_head():
+    cfg = semi_cfg(auxiliary_head=[csc_cfg(in_index='decode.convs')])
+    model = build(cfg)
+    images, samples = prepared(model, random_batch())
+    seen = []
+    model.decode_head.convs.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    projected = []
+    model.auxiliary_head[0].projector.register_forward_pre_hook(
+        lambda _, args: projected.append(args[0])
+    )
+    model.loss(images, samples)
+    assert torch.equal(projected[0], seen[0])
+    assert model.taps == ['convs']
+    with pytest.raises(ValueError, match=r"in_index='decode.nothing'.*FCNHead"):
+        build(semi_cfg(auxiliary_head=[csc_cfg(in_index='decode.nothing')]))
+    with pytest.raises(ValueError, match="in_index='neck'"):
+        head(in_index='neck')
+
+
+def test_twin_heads_of_the_paper():
+    """512 channels into two 3x3 convolutions with 256, and 1x1, for classes and for embeddings."""
+    decode_head = {
+        'type': 'DeepLabV3PlusHead',
+        'in_channels': 12,
+        'in_index': 1,
+        'channels': 256,
+        'c1_in_channels': 7,
+        'dilations': (1, 2),
+        'num_classes': C,
+        'norm_cfg': {'type': 'BN'},
+    }
+    module = MODELS.build(decode_head).eval()
+    seen = []
+    module.classifier.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    logits = module([torch.randn(2, 7, 16, 16), torch.randn(2, 12, 4, 4)])
+    assert logits.shape == (2, C, 16, 16)
+    assert seen[0].shape == (2, 512, 16, 16)
+    projector = ConvNormProjector(512, 256)
+    assert projector(seen[0]).shape == (2, 256, 16, 16)
+
+    def shapes(*modules):
+        weights = [p for m in modules for p in m.parameters() if p.ndim == 4]
+        return [tuple(w.shape) for w in weights]
+
+    blocks = [(256, 512, 3, 3), (256, 256, 3, 3)]
+    assert shapes(module.classifier, module.conv_seg) == [*blocks, (C, 256, 1, 1)]
+    assert shapes(projector) == [*blocks, (256, 256, 1, 1)]
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'message'),
+    [
+        ({'temperature': 0}, 'temperature=0'),
+        ({'top_n': 0}, 'top_n=0'),
+        ({'hard_ratio': 2}, 'hard_ratio=2'),
+        ({'samples_per_class': [4, 4]}, r'samples_per_class=\[4, 4\]'),
+        ({'enqueue_per_class': 0}, 'enqueue_per_class=0'),
+        ({'update_interval': 0}, 'update_interval=0'),
+        ({'fallback': 'none'}, "fallback='none'"),
+        ({'source': 'both'}, "source='both'"),
+        ({'enqueue': 'all'}, "enqueue='all'"),
+    ],
+)
+def test_arguments_out_of_range_are_named(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        head(**kwargs)

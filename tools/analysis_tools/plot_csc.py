@@ -1,0 +1,135 @@
+"""Draw consistency and separation of one or several runs from their logs, as Figures 1 and 2 of CSC."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use('Agg')
+import matplotlib.pyplot as plt
+
+#: What is drawn: the ending of the key in the log, and the title of its panel.
+PANELS = {
+    'separ': 'Separ (lower is better)',
+    'inter_cos': 'mean cosine of two classes',
+    'cons': 'Cons(T) (higher is better)',
+    'cons_proxy': 'cosine of class means with running means',
+    'intra_spread': 'spread within a class',
+    'accept_consistency': 'accepted consistency candidates',
+    'accept_enqueue': 'accepted enqueue candidates',
+    'rows_min': 'rows of the emptiest class',
+}
+
+EXAMPLE = """\
+example:
+  python tools/analysis_tools/plot_csc.py gate=work_dirs/csc no-gate=work_dirs/csc_wo-gate --out csc.png
+"""
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        'runs', nargs='+', help='work folder or scalars.json, with a name as NAME=PATH if you like'
+    )
+    parser.add_argument('--out', type=Path, required=True, help='PNG file to write')
+    return parser.parse_args(argv)
+
+
+def find_log(path: Path) -> Path:
+    """Return the newest log of scalars of a work folder, or the file itself.
+
+    Args:
+        path (Path): Work folder or file.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    if path.is_file():
+        return path
+    logs = sorted(path.rglob('vis_data/scalars.json'))
+    if not logs:
+        raise FileNotFoundError(
+            f'{path} has no vis_data/scalars.json: give the work_dir of a run that has logged.'
+        )
+    # The folders are named by the time of their start.
+    return logs[-1]
+
+
+def read_curves(path: Path) -> dict[str, list[tuple[int, float]]]:
+    """Read what :data:`PANELS` names from a log, whatever the prefix of its keys.
+
+    Args:
+        path (Path): A ``scalars.json``: one JSON object in each line.
+
+    Returns:
+        dict: Pairs of step and value by the name of the panel, where there are any.
+    """
+    curves: dict[str, list[tuple[int, float]]] = {}
+    for line in path.read_text(encoding='utf-8').splitlines():
+        entry = json.loads(line)
+        for key, value in entry.items():
+            name = key.rsplit('.', 1)[-1]
+            if name in PANELS:
+                curves.setdefault(name, []).append((entry['step'], value))
+    return curves
+
+
+def draw(runs: dict[str, dict[str, list[tuple[int, float]]]], out: Path) -> list[str]:
+    """Draw one panel for each quantity that a run has, with one line for each run.
+
+    Args:
+        runs (dict): Curves of each run, as from :func:`read_curves`, by its name.
+        out (Path): PNG file to write.
+
+    Returns:
+        list[str]: Names of the panels.
+    """
+    names = [name for name in PANELS if any(name in curves for curves in runs.values())]
+    rows = -(-len(names) // 2)
+    figure, axes = plt.subplots(rows, 2, figsize=(11, 3 * rows), squeeze=False)
+    for axis, name in zip(axes.flat, names):
+        for run, curves in runs.items():
+            if name in curves:
+                steps, values = zip(*curves[name])
+                axis.plot(steps, values, label=run)
+        axis.set_title(PANELS[name], fontsize=10)
+        axis.set_xlabel('iteration')
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=8)
+    for axis in list(axes.flat)[len(names) :]:
+        axis.remove()
+    figure.tight_layout()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=120)
+    plt.close(figure)
+    return names
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read the logs, draw them, and say what was drawn."""
+    args = parse_args(argv)
+    runs = {}
+    for run in args.runs:
+        name, _, path = run.rpartition('=')
+        path = Path(path)
+        try:
+            curves = read_curves(find_log(path))
+        except FileNotFoundError as error:
+            sys.exit(str(error))
+        if not curves:
+            sys.exit(
+                f'{path} has logged nothing of CSC: train with CSCContrastHead, MemoryBankHook and, for '
+                'a SemiSupervisedSegmentor, SemiDiagnosticsHook.'
+            )
+        runs[name or path.name] = curves
+    names = draw(runs, args.out)
+    print(f'{args.out}: {", ".join(names)}')
+
+
+if __name__ == '__main__':
+    main()
