@@ -6,10 +6,10 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-burn_in = 800
+burn_in = 400
 fixmatch = _base_.fixmatch
 fixmatch.semi_train_cfg.burn_in = burn_in
-fixmatch.unsup_loss.ramp = dict(start=burn_in, length=400)
+fixmatch.unsup_loss.ramp = dict(start=burn_in, length=burn_in)
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(**fixmatch, data_preprocessor=data_preprocessor)
 # weaker than in C3-SemiSeg: a net from scratch has no features yet that survive more

@@ -6,10 +6,10 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-burn_in = 800
+burn_in = 400
 csc = _base_.csc
 csc.semi_train_cfg.burn_in = burn_in
-csc.unsup_loss.ramp = dict(start=burn_in, length=400)
+csc.unsup_loss.ramp = dict(start=burn_in, length=burn_in)
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(
     **csc,

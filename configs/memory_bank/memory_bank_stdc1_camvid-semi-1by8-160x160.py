@@ -7,7 +7,7 @@ _base_ = [
 ]
 
 # a net from scratch labels nothing well for long: a longer part of its shorter schedule
-warmup = 2 * _base_.max_iters // 5
+warmup = _base_.max_iters // 5
 memory_bank = _base_.memory_bank
 memory_bank.mixing.strong.class_mix_start = warmup
 memory_bank.unsup_loss[0].ramp.start = warmup
