@@ -8,6 +8,7 @@ import argparse
 import os
 from pathlib import Path
 
+import torch
 from mmengine.device import get_device
 from mmengine.dist import init_dist, is_main_process
 from mmengine.registry import init_default_scope
@@ -73,8 +74,14 @@ def _named_number(text: str) -> tuple[str, float]:
 def start_processes(args: argparse.Namespace) -> None:
     """Join the processes of a launcher, on CPUs too; the runner then divides the images."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    if args.launcher != 'none':
-        init_dist(args.launcher, backend='gloo' if get_device() == 'cpu' else 'nccl')
+    on_cpu = get_device() == 'cpu'
+    if on_cpu and args.launcher == 'pytorch':
+        # MMEngine's own start would look for a GPU.
+        torch.distributed.init_process_group('gloo')
+    elif on_cpu or args.launcher == 'none':
+        return
+    else:
+        init_dist(args.launcher)
     args.launcher = 'none'
 
 

@@ -229,17 +229,20 @@ def test_another_chain_does_not_get_the_folder(user, finished):
         run(user, 'chain_full', {'randomness.seed': 7})
 
 
-def label(user, finished, out, *arguments):
+def command_to_label(finished, out):
     folder = finished[2] / 'finetune'
-    user.ours(
+    return (
         'pseudo_label.py',
         folder / 'finetune_mosaic.py',
         folder / f'iter_{ITERS}.pth',
         '--images=data/mosaic/images/train',
         '--list=data/mosaic/lists/mosaic.0@8-unlabeled.txt',
         f'--out={out}',
-        *arguments,
     )
+
+
+def label(user, finished, out, *arguments):
+    user.ours(*command_to_label(finished, out), *arguments)
 
 
 def test_thresholds_by_name_and_views(user, finished):
@@ -251,6 +254,19 @@ def test_thresholds_by_name_and_views(user, finished):
         assert row['threshold'] == (0.99 if name == 'grass' else 0)
         assert name == 'grass' or row['kept'] == row['predicted']
     assert report['tta'] is True
+
+
+def test_two_processes_write_what_one_writes(user, finished):
+    tool, *arguments = command_to_label(finished, 'pseudo_2')
+    launch = '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2', TOOLS / tool
+    process = user.start(*launch, *arguments, f'--threshold={THRESHOLD}', '--launcher=pytorch')
+    printed = process.communicate()[0]
+    assert process.returncode == 0, printed[-3000:]
+    one, two = finished[2] / 'pseudo_labels', user.root / 'pseudo_2'
+    masks = sorted(p.name for p in (one / 'masks').iterdir())
+    assert masks == sorted(p.name for p in (two / 'masks').iterdir())
+    for name in ('report.csv', *(f'masks/{mask}' for mask in masks)):
+        assert (one / name).read_bytes() == (two / name).read_bytes(), name
 
 
 @pytest.mark.parametrize(
