@@ -1,7 +1,7 @@
 _base_ = [
     '../_base_/models/stdc1_camvid.py',
     '../_base_/datasets/camvid.py',
-    '../_base_/schedules/schedule_2k_adamw.py',
+    '../_base_/schedules/schedule_3k_adamw.py',
     '../_base_/methods/supervised.py',
     '../_base_/default_runtime.py',
 ]
@@ -17,8 +17,8 @@ model = dict(
             in_channels=256,
             in_index=3,
             num_classes=_base_.num_classes,
-            bank_start=_base_.max_iters // 5,
-            ramp=dict(start=2 * _base_.max_iters // 5),
+            bank_start=200,
+            ramp=dict(start=400),
         ),
     ],
 )

@@ -1,13 +1,12 @@
 _base_ = [
     '../_base_/models/stdc1_camvid.py',
     '../_base_/datasets/camvid-semi.py',
-    '../_base_/schedules/schedule_2k_adamw.py',
+    '../_base_/schedules/schedule_3k_adamw.py',
     '../_base_/methods/memory_bank.py',
     '../_base_/default_runtime.py',
 ]
 
-# a net from scratch labels nothing well for long: a longer part of its shorter schedule
-warmup = _base_.max_iters // 5
+warmup = 400
 memory_bank = _base_.memory_bank
 memory_bank.mixing.strong.class_mix_start = warmup
 memory_bank.unsup_loss[0].ramp.start = warmup
