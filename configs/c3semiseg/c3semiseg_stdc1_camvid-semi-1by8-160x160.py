@@ -12,8 +12,6 @@ c3semiseg.semi_train_cfg.burn_in = burn_in
 # 2.63, the weight for a pretrained net, unteaches a net from scratch the classes that it knows least
 c3semiseg.unsup_loss.loss_weight = 1.0
 c3semiseg.unsup_loss.ramp = dict(start=burn_in, length=burn_in)
-# the teacher is not sure of itself before the net has learnt: soft labels would teach it to stay unsure
-c3semiseg.semi_train_cfg.hard_labels = True
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(
     **c3semiseg,
