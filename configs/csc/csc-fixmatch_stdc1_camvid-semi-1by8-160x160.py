@@ -7,13 +7,7 @@ _base_ = [
 model = dict(
     auxiliary_head=[
         *_base_.model.auxiliary_head,
-        dict(
-            _base_.csc_contrast,
-            in_channels=256,
-            samples_per_class=16,
-            enqueue_per_class=2,
-            bank=dict(_base_.csc_contrast.bank, size=500),
-        ),
+        dict(_base_.small_csc_contrast, in_channels=256),
     ],
 )
 custom_hooks = [*_base_.custom_hooks, dict(type='MemoryBankHook', interval=50)]

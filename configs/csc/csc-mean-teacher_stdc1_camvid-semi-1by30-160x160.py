@@ -9,13 +9,7 @@ model = dict(
     mixing=None,
     auxiliary_head=[
         *_base_.model.auxiliary_head[:-1],
-        dict(
-            _base_.csc_contrast,
-            in_channels=256,
-            samples_per_class=16,
-            enqueue_per_class=2,
-            bank=dict(_base_.csc_contrast.bank, size=500),
-        ),
+        dict(_base_.small_csc_contrast, in_channels=256),
     ],
 )
 custom_hooks = [*_base_.custom_hooks, dict(type='MemoryBankHook', interval=50)]

@@ -8,14 +8,11 @@ model = dict(
     auxiliary_head=[
         *_base_.model.auxiliary_head,
         dict(
-            _base_.csc_contrast,
+            _base_.small_csc_contrast,
             # a plain `EncoderDecoder` knows the stages of the backbone alone
             in_index=3,
             in_channels=256,
-            num_classes=11,
-            samples_per_class=16,
-            enqueue_per_class=2,
-            bank=dict(_base_.csc_contrast.bank, size=500),
+            num_classes=_base_.num_classes,
         ),
     ]
 )

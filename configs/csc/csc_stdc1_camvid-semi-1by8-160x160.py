@@ -14,16 +14,9 @@ data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_si
 model = dict(
     **csc,
     data_preprocessor=data_preprocessor,
-    # stride 8: fewer pixels and a smaller bank than the paper's, which take most of the time on a CPU
     auxiliary_head=[
         *_base_.model.auxiliary_head,
-        dict(
-            _base_.csc_contrast,
-            in_channels=256,
-            samples_per_class=16,
-            enqueue_per_class=2,
-            bank=dict(_base_.csc_contrast.bank, size=500),
-        ),
+        dict(_base_.small_csc_contrast, in_channels=256),
     ],
 )
 # weaker than in C3-SemiSeg: a net from scratch has no features yet that survive more

@@ -15,3 +15,10 @@ csc_contrast = dict(
     bank=dict(size=2000, consistency=True, gate='best', gate_range=1.0, min_fill=1.0),
     loss_weight=1.0,
 )
+# for a small net at stride 8 on a CPU, where the paper's pixels and bank take most of the time
+small_csc_contrast = dict(
+    csc_contrast,
+    samples_per_class=16,
+    enqueue_per_class=2,
+    bank=dict(csc_contrast['bank'], size=500),
+)
