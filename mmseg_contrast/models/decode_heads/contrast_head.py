@@ -13,7 +13,8 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from ...structures import Features, PixelTargets, SemiStep
-from ..utils.ramp import Ramp
+from ..utils.dist import reduce_mean
+from ..utils.ramp import Ramp, current_iter
 
 
 @MODELS.register_module()
@@ -180,6 +181,30 @@ class ContrastHead(BaseDecodeHead):
             return torch.cat([labeled, student[num_labeled:]])
         return torch.cat([labeled, teacher.embed(step.teacher).to(labeled)])
 
+    def weigh(
+        self, raw: Tensor, anchors: Tensor, positives: Tensor, negatives: Tensor
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor | float]]:
+        """Give a term its weight and ramp, and say what to log of it.
+
+        Args:
+            raw (Tensor): The term, a scalar.
+            anchors (Tensor): Number of its anchors.
+            positives (Tensor): Number of the positives of all of them.
+            negatives (Tensor): Number of the negatives of all of them.
+
+        Returns:
+            tuple[dict, dict]: As of :meth:`loss_by_step`; positives and negatives are those of an
+            anchor, on average.
+        """
+        ramp, seen = self.ramp(current_iter()), anchors.clamp(min=1)
+        return {'loss_contrast': self.loss_weight * ramp * raw}, {
+            'raw': raw.detach(),
+            'ramp': ramp,
+            'anchors': anchors,
+            'positives': positives / seen,
+            'negatives': negatives / seen,
+        }
+
     def zero(self) -> Tensor:
         """Return an exact 0 with a gradient path to all parameters of the head."""
         return sum(parameter.sum() for parameter in self.parameters()) * 0
@@ -224,6 +249,18 @@ class ContrastHead(BaseDecodeHead):
             tuple[dict, dict]: Losses, each with a gradient path to all parameters of the head even
             where it is 0; and statistics to log (no name contains ``loss``).
         """
+
+
+def anchor_mean(total: Tensor, anchors: Tensor) -> Tensor:
+    """Return the mean of a loss over the anchors of all ranks; see :func:`reduce_mean`.
+
+    Args:
+        total (Tensor): Sum of the loss over this rank's anchors.
+        anchors (Tensor): Number of these.
+    """
+    number = reduce_mean(anchors.float())
+    # Padding is no part of the sum, so a step without anchors has loss 0 and gradient 0.
+    return total / torch.where(number > 0, number, 1)
 
 
 def group_by_class(x: Tensor) -> Tensor:

@@ -18,12 +18,11 @@ from ..utils import (
     current_iter,
     gather_pixels,
     gather_with_grad,
-    reduce_mean,
     sample_anchors,
     thin_out,
 )
 from ..utils.precision import without_autocast
-from .contrast_head import ContrastHead, group_by_class
+from .contrast_head import ContrastHead, anchor_mean, group_by_class
 
 FALLBACKS = ('per_class', 'paper')
 SOURCES = ('student', 'teacher')
@@ -167,20 +166,13 @@ class CSCContrastHead(ContrastHead):
         ]
         raw = sum(loss for loss, _ in terms)
         counts = sum(count for _, count in terms)
-        ramp = self.ramp(current_iter())
-        stats = {
-            'raw': raw.detach(),
-            'ramp': ramp,
-            'anchors': counts[0],
-            'positives': counts[1] / counts[0].clamp(min=1),
-            'negatives': counts[2] / counts[0].clamp(min=1),
-        }
+        losses, stats = self.weigh(raw, *counts)
         if self.bank is not None:
             stats.update(self.bank.events())
             if current_iter() % self.update_interval == 0:
                 with torch.no_grad():
                     self._stage(step, teacher, embedding.detach(), labels, index, filled)
-        return {'loss_contrast': self.loss_weight * ramp * raw}, stats
+        return losses, stats
 
     def _contrast(self, anchors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         # Of anchors (C, P, D): the mean loss, and the numbers of anchors, positives and negatives.
@@ -227,10 +219,8 @@ class CSCContrastHead(ContrastHead):
         self.bank.stage(group_by_class(rows), group_by_class(mask), means.sum(0), count.sum(0))
 
 
-def _mean(loss: Tensor, anchors: Tensor, *counts: Tensor) -> tuple[Tensor, Tensor]:
-    number = reduce_mean(anchors.float())
-    # Padding is no part of the sum, so a step without anchors has loss 0 and gradient 0.
-    return loss / torch.where(number > 0, number, 1), torch.stack([anchors, *counts])
+def _mean(total: Tensor, *counts: Tensor) -> tuple[Tensor, Tensor]:
+    return anchor_mean(total, counts[0]), torch.stack(counts)
 
 
 def _region_means(embedding: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:

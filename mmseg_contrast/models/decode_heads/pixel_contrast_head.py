@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ...structures import SemiStep
 from ..losses.contrast import grouped_contrast
-from ..utils import current_iter, gather_pixels, reduce_mean, sample_anchors
-from .contrast_head import ContrastHead, group_by_class
+from ..utils import gather_pixels, sample_anchors
+from .contrast_head import ContrastHead, anchor_mean, group_by_class
 
 SOURCES = ('labeled', 'unlabeled')
 SAMPLINGS = ('segmentation_aware', 'random')
@@ -110,21 +110,10 @@ class PixelContrastHead(ContrastHead):
             mask = group_by_class(filled)
             all_keys = torch.cat(all_gather(keys), 1)
             all_masks = torch.cat(all_gather(mask), 1)
-        total, num_anchors, num_positives, num_negatives = grouped_contrast(
+        total, *counts = grouped_contrast(
             anchors, all_keys, mask, all_masks, self.temperature, get_rank() * mask.shape[1]
         )
-        count = reduce_mean(num_anchors.float())
-        # Padding is no part of the sum, so a step without anchors has loss 0 and gradient 0.
-        raw = self.scale * total / torch.where(count > 0, count, 1)
-        ramp = self.ramp(current_iter())
-        anchors_seen = num_anchors.clamp(min=1)
-        return {'loss_contrast': self.loss_weight * ramp * raw}, {
-            'raw': raw.detach(),
-            'ramp': ramp,
-            'anchors': num_anchors,
-            'positives': num_positives / anchors_seen,
-            'negatives': num_negatives / anchors_seen,
-        }
+        return self.weigh(self.scale * anchor_mean(total, counts[0]), *counts)
 
     def _sample(self, step: SemiStep, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         labels, hard = step.labels_at(size)
