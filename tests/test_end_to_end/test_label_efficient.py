@@ -262,6 +262,7 @@ def test_two_processes_write_what_one_writes(user, finished):
     process = user.start(*launch, *arguments, f'--threshold={THRESHOLD}', '--launcher=pytorch')
     printed = process.communicate()[0]
     assert process.returncode == 0, printed[-3000:]
+    assert '4/4' in printed and '8/8' not in printed, 'each takes half of the images'
     one, two = finished[2] / 'pseudo_labels', user.root / 'pseudo_2'
     masks = sorted(p.name for p in (one / 'masks').iterdir())
     assert masks == sorted(p.name for p in (two / 'masks').iterdir())
