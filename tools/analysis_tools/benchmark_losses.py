@@ -1,4 +1,4 @@
-"""Measure each contrastive loss against its dense form: time and peak memory, forward and backward.
+"""Measure each contrastive loss against its naive form: time and peak memory, forward and backward.
 
 The forms of a case are interleaved; times are medians after a warm-up, with an allocator that keeps its
 blocks (as on a GPU). The peak is that of the allocator, gradients included and inputs not.
@@ -6,15 +6,12 @@ blocks (as on a GPU). The peak is that of the allocator, gradients included and 
 
 import argparse
 import csv
-import ctypes
-import gc
 import importlib.util
 import io
-import os
 import statistics
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -26,8 +23,13 @@ from rich.table import Table
 from torch import Tensor
 
 from mmseg_contrast.datasets.files import write_file
-from mmseg_contrast.models.losses import grouped_contrast, supervised_contrast
+from mmseg_contrast.models.losses import (
+    class_bank_contrast,
+    grouped_contrast,
+    supervised_contrast,
+)
 from mmseg_contrast.utils.cli import one_sentence
+from mmseg_contrast.utils.measure import describe_conditions, free_bytes, peak_bytes, seconds
 
 EXAMPLE = """\
 examples:
@@ -153,74 +155,87 @@ def c3semiseg(size: str, device: str) -> Iterator[Case]:
     )
 
 
+def csc(size: str, device: str) -> Iterator[Case]:
+    """Contrast of CSC (Eq. 6, N = 1): 1,216 anchors against each other and 19 x 2,000 bank rows."""
+    classes, anchors, length = (3, 4, 8) if size == 'tiny' else (19, 64, 2000)
+    x = unit(classes, anchors, 256, device=device)
+    bank = unit(classes, length, 256, device=device).detach()
+    mask = torch.ones(x.shape[:2], dtype=torch.bool, device=device)
+    bank_mask = torch.ones(bank.shape[:2], dtype=torch.bool, device=device)
+    own = torch.eye(anchors, anchors + length, dtype=torch.bool, device=device)
+
+    def ours() -> Tensor:
+        total, count, *_ = grouped_contrast(
+            x, x, mask, mask, TEMPERATURE, bank=bank, bank_mask=bank_mask, top_n=1
+        )
+        return total / count
+
+    def loop() -> Tensor:
+        total = 0
+        for c in range(classes):
+            same = x[c] @ torch.cat([x[c], bank[c]]).T / TEMPERATURE
+            others = [torch.cat([x[k], bank[k]]) for k in range(classes) if k != c]
+            negative = (x[c] @ torch.cat(others).T / TEMPERATURE).logsumexp(1)
+            positive = same.masked_fill(own, -torch.inf).topk(1).values[:, 0]
+            total = total + F.softplus(negative - positive).sum()
+        return total / (classes * anchors)
+
+    yield Case(
+        f'csc {classes * anchors} x {classes} x {length}',
+        [x],
+        [Form('streamed', ours), Form('loop over classes', loop)],
+    )
+
+
+def memory_bank(size: str, device: str) -> Iterator[Case]:
+    """Loss of the class-wise memory bank (Alonso et al., Eq. 8-11), 256 rows a class."""
+    classes, length = (3, 4) if size == 'tiny' else (19, 256)
+    for positions in {'tiny': [8]}.get(size, [1024, 2048]):
+        x = torch.randn(8, 256, positions, device=device, requires_grad=True)
+        labels = torch.randint(0, classes, (8, positions), device=device)
+        rows = torch.randn(classes, length, 256, device=device)
+        valid = torch.ones(classes, length, dtype=torch.bool, device=device)
+        scores = torch.rand(8, positions, device=device).add(0.5).requires_grad_()
+        row_scores = torch.rand(classes, length, device=device).add(0.5).requires_grad_()
+        arguments = (x, labels, rows, valid, scores, row_scores)
+
+        def ours(arguments=arguments) -> Tensor:
+            return class_bank_contrast(*arguments)[0]
+
+        def pairs(arguments=arguments, classes=classes) -> Tensor:
+            x, labels, rows, _, scores, row_scores = arguments
+            x, labels, scores = x.transpose(1, 2).flatten(0, 1), labels.flatten(), scores.flatten()
+            total = 0
+            for c in range(classes):
+                chosen = labels == c
+                p, s, z, t = x[chosen], scores[chosen], rows[c], row_scores[c]
+                distance = 1 - F.normalize(p, dim=1) @ F.normalize(z, dim=1).T
+                weight = (s / s.mean())[:, None] * (t / t.mean())
+                total = total + (weight * distance).mean()
+            return total / classes
+
+        yield Case(
+            f'memory_bank {8 * positions} x {classes} x {length}',
+            [x, scores, row_scores],
+            [Form('class sums', ours), Form('all pairs', pairs)],
+        )
+
+
 CASES: dict[str, Callable[[str, str], Iterator[Case]]] = {
     'within_image': within_image,
     'c3semiseg': c3semiseg,
+    'memory_bank': memory_bank,
+    'csc': csc,
 }
 
 # ------------------------------------------------------------------ measuring
 
 
-def keep_blocks() -> bool:
-    """Let glibc keep freed blocks, as allocators of GPUs do; return whether it does."""
-    mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
-    if mallopt is None:
-        return False
-    trim_threshold, mmap_max = -1, -4
-    return bool(mallopt(mmap_max, 0) and mallopt(trim_threshold, 2**31 - 1))
-
-
 def run(form: Form, leaves: list[Tensor]) -> float:
     """Compute value and gradients once."""
-    for leaf in leaves:
-        leaf.grad = None
     loss = form.loss()
-    loss.backward()
+    torch.autograd.grad(loss, leaves)
     return loss.detach()
-
-
-def synchronize(device: str) -> None:
-    """Wait for a GPU."""
-    if device == 'cuda':
-        torch.cuda.synchronize()
-
-
-def seconds(form: Form, leaves: list[Tensor], device: str) -> float:
-    """Time one computation."""
-    synchronize(device)
-    start = time.perf_counter()
-    run(form, leaves)
-    synchronize(device)
-    return time.perf_counter() - start
-
-
-def peak_bytes(form: Form, leaves: list[Tensor], device: str) -> int:
-    """Return the most that was allocated at a time, beyond what there was before."""
-    for leaf in leaves:
-        leaf.grad = None
-    gc.collect()
-    if device == 'cuda':
-        synchronize(device)
-        before = torch.cuda.memory_allocated()
-        torch.cuda.reset_peak_memory_stats()
-        run(form, leaves)
-        return torch.cuda.max_memory_allocated() - before
-    activity = [torch.profiler.ProfilerActivity.CPU]
-    with torch.profiler.profile(activities=activity, profile_memory=True) as profiler:
-        run(form, leaves)
-    events = [e for e in profiler.profiler.kineto_results.events() if e.name() == '[memory]']
-    now = peak = 0
-    for event in sorted(events, key=lambda e: e.start_ns()):
-        now += event.nbytes()
-        peak = max(peak, now)
-    return peak
-
-
-def free_bytes(device: str) -> int:
-    """Return the memory that a form may need."""
-    if device == 'cuda':
-        return torch.cuda.mem_get_info()[0]
-    return os.sysconf('SC_AVPHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
 
 
 def measure(case: Case, device: str, repeats: int) -> list[dict[str, str]]:
@@ -240,9 +255,11 @@ def measure(case: Case, device: str, repeats: int) -> list[dict[str, str]]:
     times: dict[str, list[float]] = {form.name: [] for form in forms}
     for _ in range(repeats):
         for form in forms:
-            times[form.name].append(seconds(form, case.leaves, device))
+            times[form.name].append(seconds(partial(run, form, case.leaves), device))
     milli = {name: 1e3 * statistics.median(all_of) for name, all_of in times.items()}
-    mega = {form.name: peak_bytes(form, case.leaves, device) / 2**20 for form in forms}
+    mega = {
+        form.name: peak_bytes(partial(run, form, case.leaves), device) / 2**20 for form in forms
+    }
     base = case.forms[1].name
     rows = []
     for form in case.forms:
@@ -283,19 +300,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Measure, print the table, write the CSV."""
     args = parse_args(argv)
-    warm = args.device != 'cpu' or keep_blocks()
-    name = torch.cuda.get_device_name() if args.device == 'cuda' else 'CPU'
-    conditions = (
-        f'{name}, torch {torch.__version__}, {torch.get_num_threads()} thread(s), OMP_NUM_THREADS='
-        f'{os.environ.get("OMP_NUM_THREADS", "not set")}, {"warm" if warm else "cold"} allocator, '
-        f'median of {args.repeats}'
-    )
+    conditions = describe_conditions(args.device, args.repeats)
     torch.manual_seed(0)
     rows = []
     for key in track(args.cases, description='measuring', transient=True):
         for case in CASES[key](args.sizes, args.device):
             rows += measure(case, args.device, args.repeats)
-    table = Table(title=conditions, caption='ratios: dense to this form; higher is better')
+    table = Table(
+        title=conditions,
+        caption='ratios: the naive form, second of each case, to this one; higher is better',
+    )
     for column in HEADER:
         table.add_column(column, justify='left' if column in HEADER[:2] else 'right')
     for row in rows:

@@ -17,20 +17,12 @@ def test_table_and_csv(load_tool, tmp_path, capsys):
     assert {'streamed', 'dense', 'streamed, tiles kept'} <= {row['form'] for row in rows}
     for row in rows:
         assert float(row['ms']) > 0 and float(row['MiB']) > 0
-        if row['form'] == 'dense':
+        if row['form'] in ('dense', 'loop over classes', 'all pairs'):
             assert (row['time ratio'], row['memory ratio']) == ('1.00', '1.00')
         if row['form'] != 'pytorch-metric-learning':
             assert float(row['difference']) < 1e-5, 'the forms are not the same loss'
         assert 'thread(s)' in row['conditions'] and 'median of 2' in row['conditions']
     assert 'streamed' in printed and str(out) in printed.replace('\n', '')
-
-
-def test_peak_is_that_of_the_allocator(load_tool):
-    tool = load_tool(TOOL)
-    x = torch.zeros(1000, requires_grad=True)
-    form = tool.Form('square', lambda: (x * x).sum())
-    # the square; then, in the backward pass, both factors of it and their sum
-    assert 8000 <= tool.peak_bytes(form, [x], 'cpu') <= 17000
 
 
 def test_what_does_not_fit_is_left_out(load_tool):

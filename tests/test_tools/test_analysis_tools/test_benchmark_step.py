@@ -1,0 +1,80 @@
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.logging import MessageHub
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
+
+from mmseg_contrast.models.decode_heads import ContrastHead
+
+TOOL = 'analysis_tools/benchmark_step.py'
+CONFIGS = Path(__file__).parents[3] / 'configs'
+SMALL = [
+    '--device',
+    'cpu',
+    '--repeats',
+    '2',
+    '--cfg-options',
+    'model.data_preprocessor.size=[32,32]',
+]
+
+
+@pytest.fixture(autouse=True)
+def training_state():
+    init_default_scope('mmseg')
+    hub = MessageHub.get_current_instance()
+    yield
+    for key in ('iter', 'max_iters'):
+        hub.update_info(key, 0)
+
+
+@pytest.mark.parametrize(
+    'config', ['c3semiseg/c3semiseg_mosaic.py', 'memory_bank/memory_bank_mosaic.py']
+)
+def test_table_and_csv(load_tool, tmp_path, config):
+    tool, out = load_tool(TOOL), tmp_path / 'step.csv'
+    tool.main([str(CONFIGS / config), '--images', '2', '3', '--out', str(out), *SMALL])
+    with open(out) as file:
+        rows = {row['form']: row for row in csv.DictReader(file)}
+    assert list(rows) == [tool.WHOLE, tool.NO_CONTRAST, tool.PLAIN, tool.AVERAGE]
+    assert all(float(row['ms']) > 0 for row in rows.values())
+    assert rows[tool.WHOLE]['of the whole step'] == rows[tool.WHOLE]['memory'] == '1.000'
+    assert float(rows[tool.NO_CONTRAST]['MiB']) <= float(rows[tool.WHOLE]['MiB'])
+    assert float(rows[tool.AVERAGE]['MiB']) < 1, 'the average is made in place'
+    assert '2 + 3 images, CPU' in rows[tool.WHOLE]['conditions']
+
+
+def test_forms_see_the_same_images(load_tool):
+    tool = load_tool(TOOL)
+    cfg = Config.fromfile(CONFIGS / 'c3semiseg/c3semiseg_mosaic.py')
+    cfg.model.data_preprocessor.size = (32, 32)
+    hub = MessageHub.get_current_instance()
+    hub.update_info('iter', cfg.train_cfg.max_iters - 1)
+    step = tool.Step(cfg, tool.random_batch(cfg, 2, 3), 'cpu')
+    assert step.shapes() == (torch.Size([5, 3, 32, 32]), torch.Size([3, 3, 32, 32]))
+
+
+def test_contrast_is_removed_from_a_copy(load_tool):
+    tool = load_tool(TOOL)
+    cfg = Config.fromfile(CONFIGS / 'c3semiseg/c3semiseg_mosaic.py')
+    before = cfg.model.to_dict()
+    bare = MODELS.build(tool.without_contrast(cfg).model)
+    assert not any(isinstance(module, ContrastHead) for module in bare.modules())
+    assert cfg.model.to_dict() == before
+    with pytest.raises(ValueError, match='no contrast head'):
+        tool.without_contrast(tool.without_contrast(cfg))
+
+
+def test_a_supervised_config_is_one_sentence(load_tool):
+    config = str(CONFIGS / 'baselines/sup_mosaic.py')
+    with pytest.raises(ValueError, match='does not mix two sources'):
+        load_tool(TOOL).main([config, *SMALL])
+
+
+def test_help_has_an_example(load_tool, capsys):
+    with pytest.raises(SystemExit):
+        load_tool(TOOL).main(['--help'])
+    assert 'python tools/analysis_tools/benchmark_step.py' in capsys.readouterr().out

@@ -1,0 +1,33 @@
+import torch
+
+from mmseg_contrast.utils.measure import describe_conditions, free_bytes, peak_bytes, seconds
+
+
+def test_peak_is_that_of_the_allocator():
+    x = torch.zeros(1000, requires_grad=True)
+
+    def work():
+        (x * x).sum().backward()
+
+    # the square; then, in the backward pass, both factors of it and their sum
+    assert 8000 <= peak_bytes(work, 'cpu') <= 17000
+
+
+def test_peak_is_not_the_sum():
+    def work():
+        for _ in range(5):
+            torch.zeros(1000)
+
+    assert peak_bytes(work, 'cpu') == 4000
+
+
+def test_work_is_done_once_for_a_time():
+    calls = []
+    assert seconds(lambda: calls.append(1), 'cpu') > 0
+    assert calls == [1]
+
+
+def test_conditions_are_named():
+    text = describe_conditions('cpu', 7)
+    assert f'torch {torch.__version__}, {torch.get_num_threads()} thread(s)' in text
+    assert text.endswith('median of 7') and free_bytes('cpu') > 0

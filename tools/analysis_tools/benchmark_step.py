@@ -1,0 +1,289 @@
+"""Measure what contrast, teacher and selection add to a training step: time and peak memory.
+
+The step of a semi-supervised config on random images of the size that it trains on, after its burn-in
+and its ramps, optimiser included and data loading not. Forms are interleaved; times are medians.
+"""
+
+import argparse
+import copy
+import csv
+import io
+import statistics
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.device import get_device
+from mmengine.logging import MessageHub
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmengine.structures import PixelData
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from torch import Tensor, nn
+
+from mmseg_contrast.datasets.files import write_file
+from mmseg_contrast.models.decode_heads import ContrastHead
+from mmseg_contrast.models.memory import ClassMemoryBank
+from mmseg_contrast.models.segmentors import SemiSupervisedSegmentor
+from mmseg_contrast.utils.cli import one_sentence
+from mmseg_contrast.utils.measure import describe_conditions, peak_bytes, seconds
+
+EXAMPLE = """\
+example:
+  OMP_NUM_THREADS=1 python tools/analysis_tools/benchmark_step.py \\
+      configs/c3semiseg/c3semiseg_stdc1_camvid-semi-1by30-160x160.py --out step.csv
+"""
+HEADER = ('form', 'ms', 'MiB', 'of the whole step', 'memory')
+WHOLE, NO_CONTRAST, PLAIN, AVERAGE = (
+    'whole step',
+    'without contrast',
+    'student on the same images, teacher forward',
+    "the teacher's average alone",
+)
+
+
+class Step:
+    """The training step of a config, on one batch of random images.
+
+    Args:
+        cfg (Config): The config; its ``model`` is a :class:`SemiSupervisedSegmentor`.
+        batch (dict): Images and data samples of each branch.
+        device (str): Where it runs.
+    """
+
+    def __init__(self, cfg: Config, batch: dict, device: str) -> None:
+        self.model = MODELS.build(cfg.model).to(device).train()
+        if not isinstance(self.model, SemiSupervisedSegmentor):
+            raise ValueError(
+                f'this measures a SemiSupervisedSegmentor, and the model is a '
+                f'{type(self.model).__name__}: give the config of a semi-supervised method'
+            )
+        self.batch = batch
+        self.optim = Runner.build_optim_wrapper(_BuildsFor(self.model), cfg.optim_wrapper)
+        self.ema = self.model.teacher_ema()
+        self.ema.copy()
+        self.banks = [m for m in self.model.modules() if isinstance(m, ClassMemoryBank)]
+
+    def whole(self) -> None:
+        """Do what an iteration does, hooks included."""
+        self.model.train_step(self.batch, self.optim)
+        for bank in self.banks:
+            bank.commit()
+        self.average()
+
+    def average(self) -> None:
+        """Update the teacher."""
+        self.ema.update(0.01)
+
+    def shapes(self) -> tuple[torch.Size, torch.Size]:
+        """Return the shapes of the images that the student and the teacher see in a step."""
+        seen: dict[str, torch.Size] = {}
+
+        def remember(name: str, _: nn.Module, args: tuple[Tensor]) -> None:
+            seen[name] = args[0].shape
+
+        hooks = [
+            branch.backbone.register_forward_pre_hook(partial(remember, name))
+            for name, branch in (('student', self.model), ('teacher', self.model.teacher))
+        ]
+        self.whole()
+        for hook in hooks:
+            hook.remove()
+        return seen['student'], seen['teacher']
+
+
+class _BuildsFor:
+    # What `Runner.build_optim_wrapper` reads of a runner.
+    def __init__(self, model: SemiSupervisedSegmentor) -> None:
+        self.model = model
+
+
+def plain_step(step: Step) -> Callable[[], None]:
+    """Return the least that a semi-supervised step needs: the student's loss, the teacher's logits.
+
+    Args:
+        step (Step): Gives the networks, without contrast heads, and the sizes.
+    """
+    student_shape, teacher_shape = step.shapes()
+    model, device = step.model, next(step.model.parameters()).device
+    images, weak = torch.randn(student_shape, device=device), torch.randn(teacher_shape).to(device)
+    samples = [_sample(_labels(student_shape[2:], model.num_classes)) for _ in images]
+    samples = [sample.to(device) for sample in samples]
+
+    def run() -> None:
+        with step.optim.optim_context(model):
+            with torch.no_grad():
+                model.teacher.encode_decode(weak, [{'img_shape': weak.shape[2:]}] * len(weak))
+            losses, _ = model.parse_losses(model.loss(images, samples))
+        step.optim.update_params(losses)
+
+    return run
+
+
+def random_batch(cfg: Config, labeled: int, unlabeled: int) -> dict:
+    """Make a batch as the dataloader gives it.
+
+    Args:
+        cfg (Config): Gives the size of the images and the number of classes.
+        labeled (int): Number of labelled images.
+        unlabeled (int): Number of unlabelled images.
+    """
+    size = cfg.model.data_preprocessor.size
+    classes = cfg.model.decode_head.num_classes
+    inputs, samples = {}, {}
+    for branch, number in (('sup', labeled), ('weak', unlabeled), ('strong', unlabeled)):
+        inputs[branch] = [torch.randint(256, (3, *size), dtype=torch.uint8) for _ in range(number)]
+        valid = torch.zeros(size, dtype=torch.long)
+        samples[branch] = [
+            _sample(_labels(size, classes) if branch == 'sup' else valid) for _ in range(number)
+        ]
+    return {'inputs': inputs, 'data_samples': samples}
+
+
+def _sample(labels: Tensor) -> SegDataSample:
+    return SegDataSample(
+        gt_sem_seg=PixelData(data=labels[None]), metainfo={'img_shape': tuple(labels.shape)}
+    )
+
+
+def _labels(size: tuple[int, int], classes: int) -> Tensor:
+    blocks = torch.randint(classes, (1, 1, 8, 8)).float()
+    return torch.nn.functional.interpolate(blocks, tuple(size))[0, 0].long()
+
+
+def without_contrast(cfg: Config) -> Config:
+    """Return a config of the same step without contrast heads.
+
+    Args:
+        cfg (Config): The config; it stays as it is.
+    """
+    cfg = copy.deepcopy(cfg)
+    heads = cfg.model.get('auxiliary_head') or []
+    heads = heads if isinstance(heads, list) else [heads]
+    kept = [head for head in heads if not issubclass(MODELS.get(head['type']), ContrastHead)]
+    if len(kept) == len(heads):
+        raise ValueError('the model has no contrast head, so there is nothing to compare with')
+    cfg.model.auxiliary_head = kept or None
+    return cfg
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='config of a semi-supervised method')
+    parser.add_argument(
+        '--images',
+        nargs=2,
+        type=int,
+        metavar=('LABELED', 'UNLABELED'),
+        help="images of a step (default: the config's batch)",
+    )
+    parser.add_argument(
+        '--device', default=get_device(), help='cpu or cuda (default: what is there)'
+    )
+    parser.add_argument(
+        '--repeats', type=int, default=10, help='timed runs of each form (default: 10)'
+    )
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='changes of the config')
+    parser.add_argument('--out', type=Path, help='CSV file to write')
+    args = parser.parse_args(argv)
+    if args.repeats < 1:
+        parser.error(f'--repeats {args.repeats} measures nothing: give 1 or more')
+    return args
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Measure, print the table, write the CSV."""
+    args = parse_args(argv)
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options or {})
+    init_default_scope(cfg.get('default_scope', 'mmseg'))
+    for part in (cfg.model, cfg.model.backbone):
+        # weights do not change the time, and may not be at hand
+        part.pop('pretrained', None), part.pop('init_cfg', None)
+    if args.images is None:
+        loader = cfg.train_dataloader
+        ratio = (loader.get('sampler') or {}).get('source_ratio')
+        if not ratio or len(ratio) != 2:
+            raise ValueError('the config does not mix two sources: say how many by --images')
+        args.images = [round(loader.batch_size * share / sum(ratio)) for share in ratio]
+    hub = MessageHub.get_current_instance()
+    # late in the training: burn-in and ramps are over
+    for key in ('iter', 'max_iters'):
+        hub.update_info(key, cfg.train_cfg.max_iters - (key == 'iter'))
+    conditions = describe_conditions(args.device, args.repeats)
+    torch.manual_seed(0)
+    batch = random_batch(cfg, *args.images)
+    step, bare = (Step(each, batch, args.device) for each in (cfg, without_contrast(cfg)))
+    forms = {
+        WHOLE: step.whole,
+        NO_CONTRAST: bare.whole,
+        PLAIN: plain_step(bare),
+        AVERAGE: step.average,
+    }
+    rows = measure(forms, args.device, args.repeats)
+    title = f'{Path(args.config).stem}, {args.images[0]} + {args.images[1]} images\n{conditions}'
+    table = Table(title=title, caption='ratios to the whole step')
+    for column in HEADER:
+        table.add_column(column, justify='left' if column == HEADER[0] else 'right')
+    for row in rows:
+        table.add_row(*row.values())
+    # wide enough for all columns, also where the output is no terminal
+    Console(width=max(110, Console().width)).print(table)
+    if args.out:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, [*HEADER, 'conditions'], lineterminator='\n')
+        writer.writeheader()
+        writer.writerows({**row, 'conditions': title.replace('\n', ', ')} for row in rows)
+        write_file(args.out, text.getvalue())
+        print(f'written to {args.out}')
+
+
+def measure(forms: dict[str, Callable], device: str, repeats: int) -> list[dict[str, str]]:
+    """Measure all forms in turns.
+
+    Args:
+        forms (dict[str, Callable]): What is measured; the first is what the others are shares of.
+        device (str): Where it runs.
+        repeats (int): Timed runs of each.
+
+    Returns:
+        list[dict[str, str]]: A row of the table for each form.
+    """
+    for work in forms.values():  # warm-up
+        work()
+    times = {name: [] for name in forms}
+    for _ in track(range(repeats), description='measuring', transient=True):
+        for name, work in forms.items():
+            times[name].append(seconds(work, device))
+    milli = {name: 1e3 * statistics.median(all_of) for name, all_of in times.items()}
+    mega = {name: peak_bytes(work, device) / 2**20 for name, work in forms.items()}
+    first = next(iter(forms))
+    return [
+        dict(
+            zip(
+                HEADER,
+                (
+                    name,
+                    f'{milli[name]:.1f}',
+                    f'{mega[name]:.1f}',
+                    f'{milli[name] / milli[first]:.3f}',
+                    f'{mega[name] / max(mega[first], 1e-9):.3f}',
+                ),
+            )
+        )
+        for name in forms
+    ]
+
+
+if __name__ == '__main__':
+    with one_sentence(KeyError, OSError, RuntimeError, TypeError, ValueError):
+        main()
