@@ -23,7 +23,8 @@ def keep_blocks() -> bool:
     if mallopt is None:
         return False
     trim_threshold, mmap_max = -1, -4
-    return bool(mallopt(mmap_max, 0) and mallopt(trim_threshold, 2**31 - 1))
+    # -1 becomes the largest size: the heap is never given back
+    return bool(mallopt(mmap_max, 0) and mallopt(trim_threshold, -1))
 
 
 def seconds(work: Work, device: str) -> float:

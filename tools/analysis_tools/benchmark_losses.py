@@ -315,7 +315,7 @@ def main(argv: list[str] | None = None) -> None:
     for row in rows:
         table.add_row(*row.values())
     # wide enough for all columns, also where the output is no terminal
-    Console(width=max(110, Console().width)).print(table)
+    Console(width=max(125, Console().width)).print(table)
     if args.out:
         text = io.StringIO()
         writer = csv.DictWriter(text, [*HEADER, 'conditions'], lineterminator='\n')
