@@ -1,14 +1,24 @@
-"""Time and peak memory of a piece of work, on a CPU or a GPU."""
+"""What the benchmarks share: time and peak memory on a CPU or a GPU, arguments, table and CSV."""
 
 from __future__ import annotations
 
+import argparse
+import csv
 import ctypes
 import gc
+import io
 import os
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import torch
+from mmengine.device import get_device
+from rich.console import Console
+from rich.table import Table
+
+from ..datasets.files import write_file
 
 Work = Callable[[], object]
 
@@ -77,8 +87,50 @@ def free_bytes(device: str) -> int:
     return os.sysconf('SC_AVPHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
 
 
-def describe_conditions(device: str, repeats: int) -> str:
-    """Say under what conditions is measured, and keep the allocator's blocks where that is possible.
+def measure_in_turns(
+    works: Mapping[str, Work], device: str, repeats: int
+) -> dict[str, tuple[float, float]]:
+    """Measure pieces of work that are to be compared, one after the other in each round.
+
+    Args:
+        works (Mapping[str, Callable]): What is called, by name; call each once before, to warm up.
+        device (str): ``'cpu'`` or ``'cuda'``.
+        repeats (int): Rounds.
+
+    Returns:
+        dict[str, tuple[float, float]]: Of each, the median time in ms and the peak in MiB.
+    """
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(repeats):
+        for name, work in works.items():
+            times[name].append(seconds(work, device))
+    return {
+        name: (1e3 * statistics.median(times[name]), peak_bytes(work, device) / 2**20)
+        for name, work in works.items()
+    }
+
+
+def add_measure_arguments(parser: argparse.ArgumentParser, repeats: int) -> None:
+    """Add ``--device``, ``--repeats`` and ``--out``.
+
+    Args:
+        parser (argparse.ArgumentParser): Parser of the tool.
+        repeats (int): Default of ``--repeats``.
+    """
+    parser.add_argument(
+        '--device', default=get_device(), help='cpu or cuda (default: what is there)'
+    )
+    parser.add_argument(
+        '--repeats',
+        type=_at_least_one,
+        default=repeats,
+        help=f'timed runs of each form (default: {repeats})',
+    )
+    parser.add_argument('--out', type=Path, help='CSV file to write')
+
+
+def fix_conditions(device: str, repeats: int) -> str:
+    """Make the allocator keep its blocks where that is possible, and say how is measured.
 
     Args:
         device (str): ``'cpu'`` or ``'cuda'``.
@@ -94,6 +146,46 @@ def describe_conditions(device: str, repeats: int) -> str:
         f'{os.environ.get("OMP_NUM_THREADS", "not set")}, {"warm" if warm else "cold"} allocator, '
         f'median of {repeats}'
     )
+
+
+def report(
+    rows: Sequence[Mapping[str, str]],
+    conditions: str,
+    caption: str,
+    out: Path | None = None,
+    num_texts: int = 1,
+) -> None:
+    """Print a table and write it to a CSV file, with the conditions in each line.
+
+    Args:
+        rows (Sequence[Mapping[str, str]]): Rows, by the names of the columns.
+        conditions (str): How was measured; the title.
+        caption (str): What the ratios mean.
+        out (Path, optional): The file.
+        num_texts (int): Number of columns that hold text, the first ones.
+    """
+    header = list(rows[0])
+    table = Table(title=conditions, caption=caption)
+    for i, column in enumerate(header):
+        table.add_column(column, justify='left' if i < num_texts else 'right')
+    for row in rows:
+        table.add_row(*row.values())
+    # wide enough for all columns, also where the output is no terminal
+    Console(width=max(125, Console().width)).print(table)
+    if out:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, [*header, 'conditions'], lineterminator='\n')
+        writer.writeheader()
+        writer.writerows({**row, 'conditions': conditions} for row in rows)
+        write_file(out, text.getvalue())
+        print(f'written to {out}')
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f'{number} measures nothing: give 1 or more')
+    return number
 
 
 def _synchronize(device: str) -> None:

@@ -5,31 +5,29 @@ blocks (as on a GPU). The peak is that of the allocator, gradients included and 
 """
 
 import argparse
-import csv
 import importlib.util
-import io
-import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from mmengine.device import get_device
-from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 from torch import Tensor
 
-from mmseg_contrast.datasets.files import write_file
 from mmseg_contrast.models.losses import (
     class_bank_contrast,
     grouped_contrast,
     supervised_contrast,
 )
 from mmseg_contrast.utils.cli import one_sentence
-from mmseg_contrast.utils.measure import describe_conditions, free_bytes, peak_bytes, seconds
+from mmseg_contrast.utils.measure import (
+    add_measure_arguments,
+    fix_conditions,
+    free_bytes,
+    measure_in_turns,
+    report,
+)
 
 EXAMPLE = """\
 examples:
@@ -252,24 +250,19 @@ def measure(case: Case, device: str, repeats: int) -> list[dict[str, str]]:
     fits = {form.name: form.needs < free_bytes(device) for form in case.forms}
     forms = [form for form in case.forms if fits[form.name]]
     values = {form.name: float(run(form, case.leaves)) for form in forms}  # also the warm-up
-    times: dict[str, list[float]] = {form.name: [] for form in forms}
-    for _ in range(repeats):
-        for form in forms:
-            times[form.name].append(seconds(partial(run, form, case.leaves), device))
-    milli = {name: 1e3 * statistics.median(all_of) for name, all_of in times.items()}
-    mega = {
-        form.name: peak_bytes(partial(run, form, case.leaves), device) / 2**20 for form in forms
-    }
+    works = {form.name: partial(run, form, case.leaves) for form in forms}
+    found = measure_in_turns(works, device, repeats)
     base = case.forms[1].name
     rows = []
     for form in case.forms:
         name = form.name
         row = dict.fromkeys(HEADER, '-') | {'case': case.name, 'form': name}
         if fits[name]:
-            row |= {'ms': f'{milli[name]:.2f}', 'MiB': f'{mega[name]:.2f}'}
+            milli, mega = found[name]
+            row |= {'ms': f'{milli:.2f}', 'MiB': f'{mega:.2f}'}
             if fits[base]:
-                row['time ratio'] = f'{milli[base] / milli[name]:.2f}'
-                row['memory ratio'] = f'{mega[base] / max(mega[name], 1e-9):.2f}'
+                row['time ratio'] = f'{found[base][0] / milli:.2f}'
+                row['memory ratio'] = f'{found[base][1] / max(mega, 1e-9):.2f}'
                 row['difference'] = f'{abs(values[name] / values[base] - 1):.1e}'
         rows.append(row)
     return rows
@@ -284,45 +277,21 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--sizes', choices=SIZES, default='standard', help='tiny is for tests (default: standard)'
     )
-    parser.add_argument(
-        '--device', default=get_device(), help='cpu or cuda (default: what is there)'
-    )
-    parser.add_argument(
-        '--repeats', type=int, default=5, help='timed runs of each form (default: 5)'
-    )
-    parser.add_argument('--out', type=Path, help='CSV file to write')
-    args = parser.parse_args(argv)
-    if args.repeats < 1:
-        parser.error(f'--repeats {args.repeats} measures nothing: give 1 or more')
-    return args
+    add_measure_arguments(parser, repeats=5)
+    return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> None:
     """Measure, print the table, write the CSV."""
     args = parse_args(argv)
-    conditions = describe_conditions(args.device, args.repeats)
+    conditions = fix_conditions(args.device, args.repeats)
     torch.manual_seed(0)
     rows = []
     for key in track(args.cases, description='measuring', transient=True):
         for case in CASES[key](args.sizes, args.device):
             rows += measure(case, args.device, args.repeats)
-    table = Table(
-        title=conditions,
-        caption='ratios: the naive form, second of each case, to this one; higher is better',
-    )
-    for column in HEADER:
-        table.add_column(column, justify='left' if column in HEADER[:2] else 'right')
-    for row in rows:
-        table.add_row(*row.values())
-    # wide enough for all columns, also where the output is no terminal
-    Console(width=max(125, Console().width)).print(table)
-    if args.out:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, [*HEADER, 'conditions'], lineterminator='\n')
-        writer.writeheader()
-        writer.writerows({**row, 'conditions': conditions} for row in rows)
-        write_file(args.out, text.getvalue())
-        print(f'written to {args.out}')
+    caption = 'ratios: the naive form, second of each case, to this one; higher is better'
+    report(rows, conditions, caption, args.out, num_texts=2)
 
 
 if __name__ == '__main__':

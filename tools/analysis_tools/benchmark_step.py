@@ -6,33 +6,30 @@ and its ramps, optimiser included and data loading not. Forms are interleaved; t
 
 import argparse
 import copy
-import csv
-import io
-import statistics
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import torch
 from mmengine.config import Config, DictAction
-from mmengine.device import get_device
 from mmengine.logging import MessageHub
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 from torch import Tensor, nn
 
-from mmseg_contrast.datasets.files import write_file
 from mmseg_contrast.models.decode_heads import ContrastHead
 from mmseg_contrast.models.memory import ClassMemoryBank
 from mmseg_contrast.models.segmentors import SemiSupervisedSegmentor
 from mmseg_contrast.utils.cli import one_sentence
-from mmseg_contrast.utils.measure import describe_conditions, peak_bytes, seconds
+from mmseg_contrast.utils.measure import (
+    add_measure_arguments,
+    fix_conditions,
+    measure_in_turns,
+    report,
+)
 
 EXAMPLE = """\
 example:
@@ -65,7 +62,7 @@ class Step:
                 f'{type(self.model).__name__}: give the config of a semi-supervised method'
             )
         self.batch = batch
-        self.optim = Runner.build_optim_wrapper(_BuildsFor(self.model), cfg.optim_wrapper)
+        self.optim = build_optim_wrapper(self.model, cfg.optim_wrapper)
         self.ema = self.model.teacher_ema()
         self.ema.copy()
         self.banks = [m for m in self.model.modules() if isinstance(m, ClassMemoryBank)]
@@ -96,12 +93,6 @@ class Step:
         for hook in hooks:
             hook.remove()
         return seen['student'], seen['teacher']
-
-
-class _BuildsFor:
-    # What `Runner.build_optim_wrapper` reads of a runner.
-    def __init__(self, model: SemiSupervisedSegmentor) -> None:
-        self.model = model
 
 
 def plain_step(step: Step) -> Callable[[], None]:
@@ -186,18 +177,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar=('LABELED', 'UNLABELED'),
         help="images of a step (default: the config's batch)",
     )
-    parser.add_argument(
-        '--device', default=get_device(), help='cpu or cuda (default: what is there)'
-    )
-    parser.add_argument(
-        '--repeats', type=int, default=10, help='timed runs of each form (default: 10)'
-    )
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='changes of the config')
-    parser.add_argument('--out', type=Path, help='CSV file to write')
-    args = parser.parse_args(argv)
-    if args.repeats < 1:
-        parser.error(f'--repeats {args.repeats} measures nothing: give 1 or more')
-    return args
+    add_measure_arguments(parser, repeats=10)
+    return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -207,8 +189,8 @@ def main(argv: list[str] | None = None) -> None:
     cfg.merge_from_dict(args.cfg_options or {})
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     for part in (cfg.model, cfg.model.backbone):
-        # weights do not change the time, and may not be at hand
-        part.pop('pretrained', None), part.pop('init_cfg', None)
+        for key in ('pretrained', 'init_cfg'):
+            part.pop(key, None)  # weights do not change the time, and may not be at hand
     if args.images is None:
         loader = cfg.train_dataloader
         ratio = (loader.get('sampler') or {}).get('source_ratio')
@@ -216,10 +198,10 @@ def main(argv: list[str] | None = None) -> None:
             raise ValueError('the config does not mix two sources: say how many by --images')
         args.images = [round(loader.batch_size * share / sum(ratio)) for share in ratio]
     hub = MessageHub.get_current_instance()
-    # late in the training: burn-in and ramps are over
-    for key in ('iter', 'max_iters'):
-        hub.update_info(key, cfg.train_cfg.max_iters - (key == 'iter'))
-    conditions = describe_conditions(args.device, args.repeats)
+    # the last iteration: burn-in and ramps are over
+    hub.update_info('max_iters', cfg.train_cfg.max_iters)
+    hub.update_info('iter', cfg.train_cfg.max_iters - 1)
+    conditions = fix_conditions(args.device, args.repeats)
     torch.manual_seed(0)
     batch = random_batch(cfg, *args.images)
     step, bare = (Step(each, batch, args.device) for each in (cfg, without_contrast(cfg)))
@@ -229,59 +211,32 @@ def main(argv: list[str] | None = None) -> None:
         PLAIN: plain_step(bare),
         AVERAGE: step.average,
     }
-    rows = measure(forms, args.device, args.repeats)
-    title = f'{Path(args.config).stem}, {args.images[0]} + {args.images[1]} images\n{conditions}'
-    table = Table(title=title, caption='ratios to the whole step')
-    for column in HEADER:
-        table.add_column(column, justify='left' if column == HEADER[0] else 'right')
-    for row in rows:
-        table.add_row(*row.values())
-    # wide enough for all columns, also where the output is no terminal
-    Console(width=max(110, Console().width)).print(table)
-    if args.out:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, [*HEADER, 'conditions'], lineterminator='\n')
-        writer.writeheader()
-        writer.writerows({**row, 'conditions': title.replace('\n', ', ')} for row in rows)
-        write_file(args.out, text.getvalue())
-        print(f'written to {args.out}')
-
-
-def measure(forms: dict[str, Callable], device: str, repeats: int) -> list[dict[str, str]]:
-    """Measure all forms in turns.
-
-    Args:
-        forms (dict[str, Callable]): What is measured; the first is what the others are shares of.
-        device (str): Where it runs.
-        repeats (int): Timed runs of each.
-
-    Returns:
-        list[dict[str, str]]: A row of the table for each form.
-    """
     for work in forms.values():  # warm-up
         work()
-    times = {name: [] for name in forms}
-    for _ in track(range(repeats), description='measuring', transient=True):
-        for name, work in forms.items():
-            times[name].append(seconds(work, device))
-    milli = {name: 1e3 * statistics.median(all_of) for name, all_of in times.items()}
-    mega = {name: peak_bytes(work, device) / 2**20 for name, work in forms.items()}
-    first = next(iter(forms))
-    return [
+    found = measure_in_turns(forms, args.device, args.repeats)
+    whole_ms, whole_mega = found[WHOLE]
+    rows = [
         dict(
             zip(
                 HEADER,
                 (
                     name,
-                    f'{milli[name]:.1f}',
-                    f'{mega[name]:.1f}',
-                    f'{milli[name] / milli[first]:.3f}',
-                    f'{mega[name] / max(mega[first], 1e-9):.3f}',
+                    f'{milli:.1f}',
+                    f'{mega:.1f}',
+                    f'{milli / whole_ms:.3f}',
+                    f'{mega / max(whole_mega, 1e-9):.3f}',
                 ),
             )
         )
-        for name in forms
+        for name, (milli, mega) in found.items()
     ]
+    images = f'{args.images[0]} + {args.images[1]} images'
+    report(
+        rows,
+        f'{Path(args.config).stem}, {images}, {conditions}',
+        'ratios to the whole step',
+        args.out,
+    )
 
 
 if __name__ == '__main__':
