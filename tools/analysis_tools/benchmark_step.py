@@ -36,7 +36,6 @@ example:
   OMP_NUM_THREADS=1 python tools/analysis_tools/benchmark_step.py \\
       configs/c3semiseg/c3semiseg_stdc1_camvid-semi-1by30-160x160.py --out step.csv
 """
-HEADER = ('form', 'ms', 'MiB', 'of the whole step', 'memory')
 WHOLE, NO_CONTRAST, PLAIN, AVERAGE = (
     'whole step',
     'without contrast',
@@ -216,18 +215,13 @@ def main(argv: list[str] | None = None) -> None:
     found = measure_in_turns(forms, args.device, args.repeats)
     whole_ms, whole_mega = found[WHOLE]
     rows = [
-        dict(
-            zip(
-                HEADER,
-                (
-                    name,
-                    f'{milli:.1f}',
-                    f'{mega:.1f}',
-                    f'{milli / whole_ms:.3f}',
-                    f'{mega / max(whole_mega, 1e-9):.3f}',
-                ),
-            )
-        )
+        {
+            'form': name,
+            'ms': f'{milli:.1f}',
+            'MiB': f'{mega:.1f}',
+            'of the whole step': f'{milli / whole_ms:.3f}',
+            'memory': f'{mega / whole_mega:.3f}',
+        }
         for name, (milli, mega) in found.items()
     ]
     images = f'{args.images[0]} + {args.images[1]} images'
