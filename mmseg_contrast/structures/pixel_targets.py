@@ -124,6 +124,23 @@ class PixelTargets:
         )
 
 
+def count_classes(labels: Tensor, num_classes: int, ignore_index: int = IGNORE_INDEX) -> Tensor:
+    """Count the pixels of each class, without a host sync.
+
+    Args:
+        labels (Tensor): Integer labels of any shape, in ``[0, C)`` or ``ignore_index``.
+        num_classes (int): Number of classes C.
+        ignore_index (int): The label of pixels that never count.
+
+    Returns:
+        Tensor: Counts, int64 of shape (C,).
+    """
+    # Ignored pixels fall into one spare place, so that shapes never depend on the data.
+    place = torch.where(labels != ignore_index, labels, num_classes).flatten()
+    counts = torch.zeros(num_classes + 1, dtype=torch.long, device=labels.device)
+    return counts.scatter_add_(0, place, torch.ones_like(place))[:-1]
+
+
 def swap_pixels(x: Tensor, mask: Tensor, order: Tensor) -> Tensor:
     """Take each pixel from the image itself where ``mask`` is set, else from its partner.
 

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
-from mmseg_contrast.structures import PixelTargets, SemiStep
+from mmseg_contrast.structures import PixelTargets, SemiStep, count_classes
 from mmseg_contrast.structures.pixel_targets import nearest, swap_pixels
 from mmseg_contrast.structures.step import Features
 
@@ -40,6 +40,13 @@ def test_accepted_labels_ignore_what_has_no_weight():
     targets = PixelTargets(labels, torch.tensor([[[1.0, 0.0, 0.0, 0.2]]]))
     assert targets.accepted_labels.tolist() == [[[1, 255, 255, 0]]]
     assert targets.labels.tolist() == [[[1, 2, 255, 0]]], 'the labels themselves must not change'
+
+
+def test_classes_are_counted_without_ignored_pixels():
+    labels = torch.tensor([[0, 2, 2], [255, 2, 255]])
+    assert count_classes(labels, 4).tolist() == [1, 0, 3, 0]
+    assert count_classes(labels.clamp(max=2), 3, ignore_index=2).tolist() == [1, 0, 0]
+    assert count_classes(torch.full((2, 2), 255), 2).tolist() == [0, 0]
 
 
 def test_mix_takes_each_pixel_from_image_or_partner():

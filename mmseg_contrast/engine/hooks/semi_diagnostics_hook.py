@@ -21,6 +21,13 @@ ZERO_REASONS = {
     'negatives': 'all sampled pixels are of one class: a contrast needs at least two in a batch',
 }
 
+#: The teacher drifts where a class has this many times the share of the masks in its labels (and
+#: at least MIN_MORE of them), or is as many times rarer (and has at least MIN_FEWER of the masks), for
+#: DRIFT_INTERVALS intervals on end.
+MORE, MIN_MORE = 2.0, 0.02
+FEWER, MIN_FEWER = 4.0, 0.005
+DRIFT_INTERVALS = 10
+
 
 @HOOKS.register_module()
 class SemiDiagnosticsHook(Hook):
@@ -29,7 +36,9 @@ class SemiDiagnosticsHook(Hook):
     Overall numbers (coverage, anchors, terms before their weight, ramps) join the log line; numbers
     per class (thresholds, coverage, share of the predictions) go to the visualizer's backends as
     ``unsup.threshold/<class>`` and so on. A statistic of :data:`ZERO_REASONS` that stays 0 for
-    ``patience`` intervals gives one warning with the reason.
+    ``patience`` intervals gives one warning with the reason. So does a class of which the teacher's
+    labels have far more, or far fewer, than the masks of the labelled images: where these resemble each
+    other, its mistakes have begun to teach themselves.
 
     Args:
         interval (int): Iterations between logs; use that of ``LoggerHook``.
@@ -43,6 +52,7 @@ class SemiDiagnosticsHook(Hook):
         self.interval = interval
         self.patience = patience
         self._zeros: dict[str, int] = {}
+        self._drifts: dict[str, int] = {}
 
     def before_train(self, runner: Runner) -> None:
         """Find the segmentor and its class names."""
@@ -58,7 +68,8 @@ class SemiDiagnosticsHook(Hook):
         if not self.every_n_train_iters(runner, self.interval):
             return
         per_class = {}
-        for name, value in self.model.running_stats.pop().items():
+        stats = self.model.running_stats.pop()
+        for name, value in stats.items():
             if isinstance(value, list):
                 base = name.removesuffix('_per_class')
                 per_class.update({f'{base}/{c}': v for c, v in zip(self.classes, value)})
@@ -67,6 +78,10 @@ class SemiDiagnosticsHook(Hook):
                 self._warn_of_zero(runner, name, value)
         if per_class:
             runner.visualizer.add_scalars(per_class, step=runner.iter + 1)
+        if 'sup.share_per_class' in stats:
+            self._warn_of_drift(
+                runner, stats['sup.share_per_class'], stats['unsup.share_per_class']
+            )
 
     def _warn_of_zero(self, runner: Runner, name: str, value: float) -> None:
         reason = ZERO_REASONS.get(name.rsplit('.', 1)[-1])
@@ -77,3 +92,17 @@ class SemiDiagnosticsHook(Hook):
             runner.logger.warning(
                 f'{name} has been 0 for {self.patience * self.interval} iterations: {reason}.'
             )
+
+    def _warn_of_drift(self, runner: Runner, masks: list[float], teacher: list[float]) -> None:
+        for name, known, taught in zip(self.classes, masks, teacher):
+            drifts = taught >= max(MORE * known, MIN_MORE)
+            drifts |= taught <= known / FEWER and known >= MIN_FEWER
+            self._drifts[name] = self._drifts.get(name, 0) + 1 if drifts else 0
+            if self._drifts[name] == DRIFT_INTERVALS:
+                runner.logger.warning(
+                    f"'{name}' is {taught:.1%} of what the teacher sees in the unlabelled images and "
+                    f'{known:.1%} of the masks, for {DRIFT_INTERVALS * self.interval} iterations now: '
+                    'unless the images differ that much, its mistakes teach themselves. Jitter the '
+                    "colours of the labelled images, slow the teacher (MeanTeacherHook(schedule='cosine')), "
+                    'or lower unsup_loss.loss_weight.'
+                )

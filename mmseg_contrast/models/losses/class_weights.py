@@ -7,7 +7,7 @@ from mmengine.dist import all_reduce
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ...structures import PixelTargets
+from ...structures import PixelTargets, count_classes
 from ..utils.ramp import current_iter
 
 
@@ -72,13 +72,10 @@ class MedianFrequencyWeights(nn.Module):
         Args:
             targets (PixelTargets): Labels and pseudo-labels of this rank; None where there are none.
         """
-        counts = torch.zeros(self.num_classes + 1, device=self.frequency.device)
+        counts = torch.zeros_like(self.frequency)
         for part in targets:
             if part is not None:
-                labels = part.labels.flatten()
-                labels = torch.where(labels != part.ignore_index, labels, self.num_classes)
-                counts.scatter_add_(0, labels, torch.ones_like(labels, dtype=counts.dtype))
-        counts = counts[:-1]
+                counts += count_classes(part.labels, self.num_classes, part.ignore_index)
         all_reduce(counts)
         self.frequency.lerp_(counts, self.momentum)
         return median_frequency_weights(self.frequency) if current_iter() >= self.start else None

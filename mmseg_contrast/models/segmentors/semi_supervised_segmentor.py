@@ -15,7 +15,7 @@ from mmseg.structures import SegDataSample
 from mmseg.utils import add_prefix
 from torch import Tensor, nn
 
-from ...structures import Features, PixelTargets, SemiStep
+from ...structures import Features, PixelTargets, SemiStep, count_classes
 from ...utils.running_stats import RunningStats
 from ..decode_heads import ContrastHead
 from ..losses import PixelCrossEntropyLoss
@@ -238,6 +238,10 @@ class SemiSupervisedSegmentor(EncoderDecoder):
                 stats['class_weight_per_class'] = class_weight
         labeled_images, unmixed = images, step.pseudo
         if step.pseudo is not None:
+            if step.labeled is not None:
+                known = step.target_labeled
+                counts = count_classes(known.labels, self.num_classes, known.ignore_index)
+                stats['sup.share_per_class'] = _shares(counts)
             unlabeled = inputs[student_view]
             images = unlabeled if images is None else torch.cat([images, unlabeled])
             mixed = self._mix(images, step.labeled, step.pseudo, step.num_target)
@@ -321,12 +325,11 @@ class SemiSupervisedSegmentor(EncoderDecoder):
             weight, stats = valid.float(), {}
         else:
             weight, stats = self.selector(probs, valid)
-        predicted = probs.argmax(1)
-        labels = predicted.masked_fill(~valid, ignore)
+        labels = probs.argmax(1).masked_fill(~valid, ignore)
         targets = PixelTargets(
             labels, weight, None if self.semi_train_cfg.hard_labels else probs, ignore
         )
-        stats = {**stats, **_coverage(predicted, weight, valid, self.num_classes)}
+        stats = {**stats, **_coverage(targets, self.num_classes)}
         return features, targets, add_prefix(stats, 'unsup')
 
     def loss_by_pseudo(
@@ -512,15 +515,16 @@ def _read_test_cfg(predict_on: str = 'student', **unknown: Any) -> ConfigDict:
     return ConfigDict(predict_on=predict_on)
 
 
-def _coverage(labels: Tensor, weight: Tensor, valid: Tensor, num_classes: int) -> Stats:
+def _coverage(targets: PixelTargets, num_classes: int) -> Stats:
     # Share of valid pixels that are selected: over all, and over those predicted as each class.
-    place = torch.where(valid, labels, num_classes).flatten()
-    kept, seen = torch.zeros(2, num_classes + 1, device=labels.device).unbind()
-    kept.scatter_add_(0, place, (weight > 0).float().flatten())
-    seen.scatter_add_(0, place, torch.ones_like(weight).flatten())
-    kept, seen = kept[:-1], seen[:-1]
+    seen = count_classes(targets.labels, num_classes, targets.ignore_index)
+    kept = count_classes(targets.accepted_labels, num_classes, targets.ignore_index)
     return {
         'coverage': kept.sum() / seen.sum().clamp(min=1),
         'coverage_per_class': kept / seen.clamp(min=1),
-        'share_per_class': seen / seen.sum().clamp(min=1),
+        'share_per_class': _shares(seen),
     }
+
+
+def _shares(counts: Tensor) -> Tensor:
+    return counts / counts.sum().clamp(min=1)

@@ -1,9 +1,12 @@
 import logging
+from types import SimpleNamespace
 
 import pytest
 import torch
 from helpers import contrast_cfg, runner_cfg, semi_cfg
 from mmengine.runner import Runner
+
+from mmseg_contrast.engine.hooks import SemiDiagnosticsHook
 
 SIZE = (16, 16)
 
@@ -44,9 +47,10 @@ def test_overall_numbers_are_logged_and_those_of_classes_plotted(tmp_path):
 
     assert [step for step, values in scalars if 'unsup.threshold/a' in values] == [2, 4]
     values = next(values for step, values in reversed(scalars) if 'unsup.threshold/a' in values)
-    names = ('threshold', 'coverage', 'share')
-    assert set(values) == {f'unsup.{name}/{c}' for name in names for c in 'abc'}
-    assert sum(values[f'unsup.share/{c}'] for c in 'abc') == pytest.approx(1)
+    names = ('unsup.threshold', 'unsup.coverage', 'unsup.share', 'sup.share')
+    assert set(values) == {f'{name}/{c}' for name in names for c in 'abc'}
+    for name in ('unsup.share', 'sup.share'):
+        assert sum(values[f'{name}/{c}'] for c in 'abc') == pytest.approx(1)
     # The mean of the thresholds of iterations 3 and 4: the last one is the buffer itself.
     assert values['unsup.threshold/b'] == pytest.approx(
         float(runner.model.selector.thresholds[1]), abs=0.1
@@ -87,6 +91,48 @@ def test_each_count_has_its_reason(tmp_path, head, name):
 def test_a_healthy_run_has_no_warning(tmp_path):
     _, _, warnings = train(tmp_path, semi_cfg(size=SIZE), 5, interval=1, patience=2)
     assert warnings == []
+
+
+def drift_warnings(intervals):
+    """Give the hook the shares of one interval after another: of the masks, of the teacher."""
+    hook = SemiDiagnosticsHook(interval=1)
+    hook.classes = ['a', 'b', 'c']
+    warnings = []
+    runner = SimpleNamespace(
+        iter=0,
+        logger=SimpleNamespace(warning=warnings.append),
+        visualizer=SimpleNamespace(add_scalars=lambda *_, **__: None),
+    )
+    for masks, teacher in intervals:
+        stats = {'sup.share_per_class': masks, 'unsup.share_per_class': teacher}
+        hook.model = SimpleNamespace(running_stats=SimpleNamespace(pop=lambda stats=stats: stats))
+        hook.after_train_iter(runner, 0)
+        runner.iter += 1
+    return warnings
+
+
+@pytest.mark.parametrize(
+    ('masks', 'teacher', 'named'),
+    [
+        ([0.90, 0.05, 0.05], [0.85, 0.10, 0.05], ['b']),
+        ([0.90, 0.05, 0.05], [0.86, 0.09, 0.05], []),
+        ([0.90, 0.05, 0.05], [0.93, 0.06, 0.01], ['c']),
+        # too rare to tell
+        ([0.99, 0.006, 0.004], [0.984, 0.015, 0.001], []),
+    ],
+)
+def test_a_class_that_takes_over_or_vanishes_is_named_once(masks, teacher, named):
+    warnings = drift_warnings([(masks, teacher)] * 25)
+    assert [w.split("'")[1] for w in warnings] == named
+    for name, warning in zip(named, warnings):
+        share = teacher['abc'.index(name)]
+        assert f'{share:.1%} of what the teacher sees' in warning
+        assert 'for 10 iterations' in warning
+
+
+def test_a_passing_drift_is_none():
+    still, drift = ([0.9, 0.1, 0.0], [0.9, 0.1, 0.0]), ([0.9, 0.1, 0.0], [0.7, 0.3, 0.0])
+    assert drift_warnings(([drift] * 9 + [still]) * 3) == []
 
 
 def test_the_hook_writes_before_the_log_line(tmp_path):

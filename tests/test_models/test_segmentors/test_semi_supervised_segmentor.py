@@ -166,6 +166,9 @@ def test_selected_pixels_alone_count():
         share, coverage = float(seen.sum() / valid.sum()), float((kept & seen).sum() / seen.sum())
         assert stats['unsup.share_per_class'][c] == pytest.approx(share)
         assert stats['unsup.coverage_per_class'][c] == pytest.approx(coverage)
+    masks = labels_of(samples['sup'])
+    known = [float((masks == c).sum() / (masks != 255).sum()) for c in range(3)]
+    assert stats['sup.share_per_class'] == pytest.approx(known)
 
     model.semi_train_cfg.hard_labels = True
     hard = F.cross_entropy(logits[1:], predicted, reduction='none')[kept].mean()
