@@ -10,9 +10,6 @@ burn_in = 400
 csc = _base_.csc
 csc.semi_train_cfg.burn_in = burn_in
 csc.unsup_loss.ramp = dict(start=burn_in, length=burn_in)
-# the average comes to a stop with the learning rate, or mistakes go on teaching themselves to the end
-custom_hooks = _base_.custom_hooks
-custom_hooks[2].schedule = 'cosine'
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(
     **csc,

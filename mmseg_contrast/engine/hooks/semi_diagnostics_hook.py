@@ -21,9 +21,9 @@ ZERO_REASONS = {
     'negatives': 'all sampled pixels are of one class: a contrast needs at least two in a batch',
 }
 
-#: The teacher drifts where a class has this many times the share of the masks in its labels (and
-#: at least MIN_MORE of them), or is as many times rarer (and has at least MIN_FEWER of the masks), for
-#: DRIFT_INTERVALS intervals on end.
+#: The teacher drifts where a class has MORE times the share in its labels that it has in the masks
+#: (and MIN_MORE of its labels or more), or is FEWER times rarer there (and has MIN_FEWER of the masks or
+#: more), for DRIFT_INTERVALS intervals on end.
 MORE, MIN_MORE = 2.0, 0.02
 FEWER, MIN_FEWER = 4.0, 0.005
 DRIFT_INTERVALS = 10

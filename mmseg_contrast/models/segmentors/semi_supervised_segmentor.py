@@ -238,8 +238,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
                 stats['class_weight_per_class'] = class_weight
         labeled_images, unmixed = images, step.pseudo
         if step.pseudo is not None:
-            if step.labeled is not None:
-                known = step.target_labeled
+            if known := step.target_labeled:
                 counts = count_classes(known.labels, self.num_classes, known.ignore_index)
                 stats['sup.share_per_class'] = _shares(counts)
             unlabeled = inputs[student_view]

@@ -176,6 +176,14 @@ def test_selected_pixels_alone_count():
     torch.testing.assert_close(losses['unsup.loss_consistency'], hard, rtol=1e-4, atol=1e-6)
 
 
+def test_without_labeled_images_there_are_no_shares_to_compare_with():
+    model = build(semi_cfg(auxiliary_head=None))
+    images, samples = prepared(model, random_batch(2, 2))
+    model.loss({k: v for k, v in images.items() if k != 'sup'}, samples)
+    stats = model.running_stats.pop()
+    assert 'unsup.share_per_class' in stats and 'sup.share_per_class' not in stats
+
+
 def test_mixing_does_not_change_which_pixels_meet_which_targets():
     # A pointwise network commutes with CutMix: all losses are those without mixing.
     @MODELS.register_module(force=True)
