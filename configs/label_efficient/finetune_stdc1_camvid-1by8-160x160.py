@@ -2,12 +2,16 @@
 _base_ = [
     '../_base_/models/stdc1_camvid.py',
     '../_base_/datasets/camvid.py',
-    '../_base_/schedules/schedule_2k_adamw.py',
+    '../_base_/schedules/schedule_3k_adamw.py',
     '../_base_/methods/label_efficient.py',
     '../_base_/default_runtime.py',
 ]
 
-load_from = f'work_dirs/pretrain_stdc1_camvid-1by8-160x160/iter_{_base_.max_iters}.pth'
+# the half that the pretraining leaves
+max_iters = _base_.max_iters // 2
+param_scheduler = [dict(_base_.param_scheduler[0], end=max_iters)]
+train_cfg = dict(max_iters=max_iters, val_interval=500)
+load_from = f'work_dirs/pretrain_stdc1_camvid-1by8-160x160/iter_{max_iters}.pth'
 labeled_dataset = _base_.labeled_dataset
 labeled_dataset.pipeline = [
     *labeled_dataset.pipeline[:-1],

@@ -1,7 +1,7 @@
 _base_ = [
     '../_base_/models/stdc1_camvid.py',
     '../_base_/datasets/camvid.py',
-    '../_base_/schedules/schedule_2k_adamw.py',
+    '../_base_/schedules/schedule_3k_adamw.py',
     '../_base_/methods/label_efficient.py',
     '../_base_/default_runtime.py',
 ]
@@ -17,9 +17,12 @@ train_dataloader = dict(
 )
 # there is no classifier to validate
 val_cfg = val_dataloader = val_evaluator = None
-# the cosine is part of the method; optimiser and length are those of every config on this data
+# half of what labels alone have, the other half is for the fine-tuning
+max_iters = _base_.max_iters // 2
+train_cfg = dict(max_iters=max_iters, val_interval=500)
+# the cosine is part of the method
 param_scheduler = [
-    dict(type='CosineAnnealingLR', eta_min=0, begin=0, end=_base_.max_iters, by_epoch=False)
+    dict(type='CosineAnnealingLR', eta_min=0, begin=0, end=max_iters, by_epoch=False)
 ]
 
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
