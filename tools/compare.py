@@ -140,7 +140,8 @@ def main(argv: list[str] | None = None) -> None:
     rows = tabulate(results, {name: count_labeled(cfg) for name, cfg in cfgs.items()}, names)
     table = Table(title='mIoU (%) on val at the last iteration')
     for name in HEADER:
-        table.add_column(name, no_wrap=True)
+        # names of configs may be long, numbers must stay whole
+        table.add_column(name, no_wrap=name != 'config', overflow='fold')
     for row in rows:
         table.add_row(*row)
     Console().print(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -49,7 +50,7 @@ def draw_grid(
     """
     rows = max(map(len, columns.values()))
     height, width = next(iter(columns.values()))[0].shape[:2]
-    cell = 2.2
+    cell = 2.2  # inches, which hold about 28 letters of a title
     entries_per_line = max(2, 2 * len(columns))
     legend_lines = -(-(len(classes) + 1 + len(extra)) // entries_per_line)
     figure = Figure(
@@ -59,7 +60,7 @@ def draw_grid(
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, len(columns), squeeze=False)
     for (title, images), column in zip(columns.items(), axes.T):
-        column[0].set_title(title, fontsize=9)
+        column[0].set_title(textwrap.fill(title, 28), fontsize=9)
         for axis, image in zip(column, images):
             axis.imshow(image, interpolation='nearest')
         for axis in column:

@@ -25,3 +25,13 @@ def test_grid_shows_every_image_and_class_colour():
     # Two red cells, one blue, and the patch of the class in the legend.
     assert share['red'] > 1.9 * share['blue'] > 0.1
     assert share['green'] > 0
+
+
+def test_long_titles_stay_over_their_column():
+    cell = np.full((20, 30, 3), 128, np.uint8)
+    png = draw_grid({'a' * 50: [cell], 'b' * 50: [cell]}, [], [])
+    pixels = np.asarray(Image.open(io.BytesIO(png)).convert('RGB'))
+    grey = (pixels == 128).all(-1)
+    top = int(grey.any(1).argmax())
+    assert (pixels[:top] < 128).any()
+    assert (pixels[:top, pixels.shape[1] // 2] == 255).all()
