@@ -94,7 +94,7 @@ def test_a_healthy_run_has_no_warning(tmp_path):
 
 
 def drift_warnings(intervals):
-    """Give the hook the shares of one interval after another: of the masks, of the teacher."""
+    """Give the hook one interval after another: shares of masks, of the teacher, and the ramp if any."""
     hook = SemiDiagnosticsHook(interval=1)
     hook.classes = ['a', 'b', 'c']
     warnings = []
@@ -102,9 +102,11 @@ def drift_warnings(intervals):
         iter=0,
         logger=SimpleNamespace(warning=warnings.append),
         visualizer=SimpleNamespace(add_scalars=lambda *_, **__: None),
+        message_hub=SimpleNamespace(update_scalar=lambda *_: None),
     )
-    for masks, teacher in intervals:
+    for masks, teacher, *ramp in intervals:
         stats = {'sup.share_per_class': masks, 'unsup.share_per_class': teacher}
+        stats |= {'unsup.consistency_ramp': value for value in ramp}
         hook.model = SimpleNamespace(running_stats=SimpleNamespace(pop=lambda stats=stats: stats))
         hook.after_train_iter(runner, 0)
         runner.iter += 1
@@ -133,6 +135,12 @@ def test_a_class_that_takes_over_or_vanishes_is_named_once(masks, teacher, named
 def test_a_passing_drift_is_none():
     still, drift = ([0.9, 0.1, 0.0], [0.9, 0.1, 0.0]), ([0.9, 0.1, 0.0], [0.7, 0.3, 0.0])
     assert drift_warnings(([drift] * 9 + [still]) * 3) == []
+
+
+def test_a_teacher_that_does_not_teach_yet_may_be_wrong():
+    shares = [0.90, 0.05, 0.05], [0.70, 0.30, 0.0]
+    assert drift_warnings([(*shares, 0.0)] * 25 + [(*shares, 0.1)] * 9) == []
+    assert len(drift_warnings([(*shares, 0.0)] * 25 + [(*shares, 0.1)] * 10)) == 2
 
 
 def test_the_hook_writes_before_the_log_line(tmp_path):
