@@ -106,7 +106,7 @@ def drift_warnings(intervals):
     )
     for masks, teacher, *ramp in intervals:
         stats = {'sup.share_per_class': masks, 'unsup.share_per_class': teacher}
-        stats |= {'unsup.consistency_ramp': value for value in ramp}
+        stats.update(zip(['unsup.consistency_ramp'], ramp))
         hook.model = SimpleNamespace(running_stats=SimpleNamespace(pop=lambda stats=stats: stats))
         hook.after_train_iter(runner, 0)
         runner.iter += 1
