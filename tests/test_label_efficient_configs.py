@@ -72,7 +72,7 @@ def test_builds_and_says_what_it_is(name):
     assert (cfg.val_cfg is None) == (cfg.val_dataloader is None) == pretrain
     assert cfg.test_pipeline == cfg.test_dataloader.dataset.pipeline
     assert cfg.param_scheduler[-1].end == cfg.train_cfg.max_iters
-    assert cfg.train_cfg.max_iters % cfg.train_cfg.val_interval == 0
+    assert pretrain or cfg.train_cfg.max_iters % cfg.train_cfg.val_interval == 0
     assert [hook.type for hook in cfg.custom_hooks] == ['CheckSetupHook', 'StepSeedHook']
     sampler = cfg.train_dataloader.sampler
     assert sampler.batch_size == cfg.train_dataloader.batch_size

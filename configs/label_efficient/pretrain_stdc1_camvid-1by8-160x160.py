@@ -19,7 +19,7 @@ train_dataloader = dict(
 val_cfg = val_dataloader = val_evaluator = None
 # half of what labels alone have, the other half is for the fine-tuning
 max_iters = _base_.max_iters // 2
-train_cfg = dict(max_iters=max_iters, val_interval=500)
+train_cfg = dict(max_iters=max_iters)
 # the cosine is part of the method
 param_scheduler = [
     dict(type='CosineAnnealingLR', eta_min=0, begin=0, end=max_iters, by_epoch=False)

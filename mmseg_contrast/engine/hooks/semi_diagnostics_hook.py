@@ -78,8 +78,8 @@ class SemiDiagnosticsHook(Hook):
                 self._warn_of_zero(runner, name, value)
         if per_class:
             runner.visualizer.add_scalars(per_class, step=runner.iter + 1)
-        # labels that teach nobody yet may be as wrong as they like
-        teaches = stats.get('unsup.consistency_ramp', 1.0) > 0
+        # labels that teach nobody, or not yet, may be as wrong as they like
+        teaches = stats.get('unsup.consistency_ramp', 0) > 0
         if teaches and 'sup.share_per_class' in stats:
             self._warn_of_drift(
                 runner, stats['sup.share_per_class'], stats['unsup.share_per_class']

@@ -93,8 +93,8 @@ def test_a_healthy_run_has_no_warning(tmp_path):
     assert warnings == []
 
 
-def drift_warnings(intervals):
-    """Give the hook one interval after another: shares of masks, of the teacher, and the ramp if any."""
+def drift_warnings(intervals, ramps=()):
+    """Give the hook the shares of one interval after another: of the masks, of the teacher."""
     hook = SemiDiagnosticsHook(interval=1)
     hook.classes = ['a', 'b', 'c']
     warnings = []
@@ -104,9 +104,10 @@ def drift_warnings(intervals):
         visualizer=SimpleNamespace(add_scalars=lambda *_, **__: None),
         message_hub=SimpleNamespace(update_scalar=lambda *_: None),
     )
-    for masks, teacher, *ramp in intervals:
+    for (masks, teacher), ramp in zip(intervals, ramps or [1.0] * len(intervals)):
         stats = {'sup.share_per_class': masks, 'unsup.share_per_class': teacher}
-        stats.update(zip(['unsup.consistency_ramp'], ramp))
+        if ramp is not None:
+            stats['unsup.consistency_ramp'] = ramp
         hook.model = SimpleNamespace(running_stats=SimpleNamespace(pop=lambda stats=stats: stats))
         hook.after_train_iter(runner, 0)
         runner.iter += 1
@@ -137,10 +138,11 @@ def test_a_passing_drift_is_none():
     assert drift_warnings(([drift] * 9 + [still]) * 3) == []
 
 
-def test_a_teacher_that_does_not_teach_yet_may_be_wrong():
-    shares = [0.90, 0.05, 0.05], [0.70, 0.30, 0.0]
-    assert drift_warnings([(*shares, 0.0)] * 25 + [(*shares, 0.1)] * 9) == []
-    assert len(drift_warnings([(*shares, 0.0)] * 25 + [(*shares, 0.1)] * 10)) == 2
+@pytest.mark.parametrize('silent', [0.0, None])
+def test_a_teacher_that_does_not_teach_may_be_wrong(silent):
+    shares = [([0.90, 0.05, 0.05], [0.70, 0.30, 0.0])] * 35
+    assert drift_warnings(shares, [silent] * 26 + [0.1] * 9) == []
+    assert len(drift_warnings(shares, [silent] * 25 + [0.1] * 10)) == 2
 
 
 def test_the_hook_writes_before_the_log_line(tmp_path):
