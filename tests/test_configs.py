@@ -538,6 +538,43 @@ def test_memory_bank_ablations_are_those_of_the_tables():
     assert found[f'{head}.confidence'] == [None] * 3
 
 
+def test_csc_ablations_are_those_of_the_tables():
+    found = {}
+    for param in overrides():
+        name, options = param.values
+        found.setdefault(name, []).append(options)
+    tables = {
+        'csc_deeplabv3plus_r101-d8_1xb4-260k_cityscapes-u2pl-semi-1by8-640x640': (1, []),
+        'csc_deeplabv3plus_r101-d8_1xb8-185k_voc12aug-u2pl-semi-1by8-480x480': (
+            0,
+            [
+                {'top_n': 3},
+                {'top_n': 5},
+                {'top_n': 10},
+                {'bank.size': 1000, 'enqueue_per_class': 20},
+                {'enqueue_per_class': 20},
+                {'enqueue_per_class': 30},
+                {'bank.size': 3000, 'enqueue_per_class': 20},
+            ],
+        ),
+    }
+    ladder = [
+        {'loss_weight': 0},
+        {'bank': None, 'top_n': None},
+        {'top_n': None, 'bank.consistency': False, 'bank.gate': None},
+        {'bank.consistency': False, 'bank.gate': None},
+    ]
+    for name, (head, more) in tables.items():
+        expected = [
+            {f'model.auxiliary_head.{head}.{key}': value for key, value in row.items()}
+            for row in ladder + more
+        ]
+        assert found[name][: len(expected)] == expected
+    # what the config has without an override
+    bank = load(name).model.auxiliary_head[0]
+    assert (bank.top_n, bank.bank.size, bank.enqueue_per_class) == (1, 2000, 10)
+
+
 # ------------------------------------------------------------------ READMEs and metafiles
 
 

@@ -7,7 +7,8 @@ env_cfg = dict(
 )
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(type='SegLocalVisualizer', vis_backends=vis_backends, name='visualizer')
-log_processor = dict(by_epoch=False)
+# what an auxiliary head counts is a rate: its mean over the interval says more than the last step
+log_processor = dict(by_epoch=False, mean_pattern=r'.*(loss|time|data_time|grad_norm|aux).*')
 log_level = 'INFO'
 load_from = None
 resume = False

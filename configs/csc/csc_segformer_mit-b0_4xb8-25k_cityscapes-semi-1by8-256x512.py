@@ -6,9 +6,11 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+csc = _base_.csc
+csc.selector.threshold = 0.0
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(
-    **_base_.csc,
+    **csc,
     data_preprocessor=data_preprocessor,
     auxiliary_head=[dict(_base_.csc_contrast, in_channels=256)],
 )

@@ -77,7 +77,8 @@ def labeled_count(amount: str, total: int) -> int:
     """Turn a count or a fraction into a number of images.
 
     Args:
-        amount (str): A count (``'12'``), a fraction (``'1/30'``) or a decimal (``'0.125'``).
+        amount (str): A count (``'12'``), a fraction (``'1/30'``), a decimal (``'0.125'``), or a count
+            under the name of a fraction that papers round in their own way (``'1/15=200'``).
         total (int): Number of images.
 
     Returns:
@@ -87,10 +88,11 @@ def labeled_count(amount: str, total: int) -> int:
         ValueError: ``amount`` is no such number, or leaves one of the lists empty.
     """
     try:
-        value = Fraction(amount)
+        value = Fraction(amount.rpartition('=')[2])
     except (ValueError, ZeroDivisionError) as error:
         raise ValueError(
-            f'{amount!r} is no amount of labels: give a count (12) or a fraction (1/30).'
+            f'{amount!r} is no amount of labels: give a count (12), a fraction (1/30) or a count with '
+            'the name of a fraction (1/15=200).'
         ) from error
     count = int(value * total + Fraction(1, 2)) if 0 < value < 1 else int(value)
     if not 0 < count < total or (value > 1 and value != count):
@@ -102,8 +104,8 @@ def labeled_count(amount: str, total: int) -> int:
 
 
 def fraction_label(amount: str) -> str:
-    """Write an amount of labels the way file names do: ``1/30`` becomes ``1by30``."""
-    return amount.strip().replace('/', 'by')
+    """Write an amount of labels as file names do: ``1/30`` is ``1by30``, ``1/15=200`` is ``1by15``."""
+    return amount.partition('=')[0].strip().replace('/', 'by')
 
 
 def random_order(total: int, seed: int | Sequence[int]) -> np.ndarray:

@@ -34,6 +34,7 @@ LISTS = Path(__file__).parents[2] / 'data_lists' / 'camvid'
         ('12', 367, 12),
         ('0.5', 9, 5),
         ('1', 10, 1),
+        ('1/15=46', 367, 46),
     ],
 )
 def test_labeled_count(amount, total, count):
@@ -49,6 +50,7 @@ def test_labeled_count_refuses(amount):
 def test_fraction_label():
     assert fraction_label('1/30') == '1by30'
     assert fraction_label('8') == '8'
+    assert fraction_label('1/15=200') == '1by15'
 
 
 def test_french_protocol_draws_the_published_indices_nested():

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -40,8 +41,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def find_log(path: Path) -> Path:
-    """Return the newest log of scalars of a work folder, or the file itself.
+def find_logs(path: Path) -> list[Path]:
+    """Return the logs of scalars of a work folder from old to new, or the file itself.
 
     Args:
         path (Path): Work folder or file.
@@ -50,33 +51,37 @@ def find_log(path: Path) -> Path:
         FileNotFoundError: If there is none.
     """
     if path.is_file():
-        return path
+        return [path]
     logs = sorted(path.rglob('vis_data/scalars.json'))
     if not logs:
         raise FileNotFoundError(
             f'{path} has no vis_data/scalars.json: give the work_dir of a run that has logged.'
         )
     # The folders are named by the time of their start.
-    return logs[-1]
+    return logs
 
 
-def read_curves(path: Path) -> dict[str, list[tuple[int, float]]]:
-    """Read what :data:`PANELS` names from a log, whatever the prefix of its keys.
+def read_curves(paths: list[Path]) -> dict[str, list[tuple[int, float]]]:
+    """Read what :data:`PANELS` names from the logs of a run, whatever the prefix of its keys.
 
     Args:
-        path (Path): A ``scalars.json``: one JSON object in each line.
+        paths (list[Path]): Each a ``scalars.json``: one JSON object in each line. Where a log begins, what
+            older ones say of later steps is dropped: the run was resumed from there.
 
     Returns:
         dict: Pairs of step and value by the name of the panel, where there are any.
     """
     curves: dict[str, list[tuple[int, float]]] = {}
-    for line in path.read_text(encoding='utf-8').splitlines():
-        entry = json.loads(line)
-        for key, value in entry.items():
-            name = key.rsplit('.', 1)[-1]
-            if name in PANELS:
-                curves.setdefault(name, []).append((entry['step'], value))
-    return curves
+    for path in paths:
+        entries = [json.loads(line) for line in path.read_text(encoding='utf-8').splitlines()]
+        start = min((entry['step'] for entry in entries), default=math.inf)
+        curves = {name: [p for p in curve if p[0] < start] for name, curve in curves.items()}
+        for entry in entries:
+            for key, value in entry.items():
+                name = key.rsplit('.', 1)[-1]
+                if name in PANELS:
+                    curves.setdefault(name, []).append((entry['step'], value))
+    return {name: curve for name, curve in curves.items() if curve}
 
 
 def draw(runs: dict[str, dict[str, list[tuple[int, float]]]], out: Path) -> list[str]:
@@ -118,7 +123,7 @@ def main(argv: list[str] | None = None) -> None:
         name, _, path = run.rpartition('=')
         path = Path(path)
         try:
-            curves = read_curves(find_log(path))
+            curves = read_curves(find_logs(path))
         except FileNotFoundError as error:
             sys.exit(str(error))
         if not curves:

@@ -38,6 +38,10 @@ examples:
   python tools/misc/split_dataset.py --protocol french --dataset cityscapes --fold 0 1 2 \\
       --images data/cityscapes/leftImg8bit/train --image-suffix _leftImg8bit.png \\
       --out data_lists/cityscapes
+  # as many images as the memory bank's paper has
+  python tools/misc/split_dataset.py --dataset cityscapes \\
+      --images data/cityscapes/leftImg8bit/train --image-suffix _leftImg8bit.png \\
+      --labeled 1/15=200 1/6=500 1/3=1000 --out data_lists/cityscapes
   # a published list
   python tools/misc/split_dataset.py --protocol u2pl --from-list labeled.txt --labeled 1/8 \\
       --dataset cityscapes \\
@@ -71,7 +75,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='do not take equal names for equal images in --val',
     )
-    parser.add_argument('--labeled', nargs='+', help='counts or fractions: 12, 1/30')
+    parser.add_argument(
+        '--labeled', nargs='+', help='counts, fractions, or both: 12, 1/30, 1/15=200'
+    )
     parser.add_argument(
         '--fold', nargs='+', type=int, default=[0], help='numbers of the draws (default: 0)'
     )

@@ -4,7 +4,7 @@
 dataset_type = 'PascalVOCDataset'
 data_root = 'data/VOCdevkit/VOC2012'
 crop_size = (512, 512)
-image_scale = (2048, 512)
+image_scale = (500, 500)  # the longer side of nearly all images, so that 1 is their own size
 labeled_list = 'data_lists/voc12aug/voc12aug.0@1by8.txt'
 
 geometry = [
@@ -20,8 +20,6 @@ sup_pipeline = [
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=image_scale, keep_ratio=True),
-    # after `Resize`: predictions are compared with the mask at its original size
     dict(type='LoadAnnotations'),
     dict(type='PackSegInputs'),
 ]

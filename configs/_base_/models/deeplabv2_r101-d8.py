@@ -1,5 +1,7 @@
 # DeepLabV2 (Chen et al., TPAMI 2018) as C3-SemiSeg uses it: torchvision's ResNet-101, batch norm
 # frozen (statistics and affine parameters), the sum of four atrous classifiers
+# for the heads of a method, in distributed training; one process keeps plain batch norm
+sync_bn = 'torch'
 data_preprocessor = dict(
     type='SegDataPreProcessor',
     mean=[123.675, 116.28, 103.53],

@@ -1,5 +1,6 @@
 # ResNet-18 with a quarter of its channels, and a feature pyramid (Kirillov et al., CVPR 2019):
 # trains from scratch in minutes on one CPU core, and sees details at stride 4
+sync_bn = 'torch'  # in distributed training; one process keeps plain batch norm
 norm_cfg = dict(type='BN', requires_grad=True)
 data_preprocessor = dict(
     type='SegDataPreProcessor',

@@ -1,4 +1,5 @@
 # STDC1 (Fan et al., CVPR 2021) without its boundary head; trains from scratch on a CPU
+sync_bn = 'torch'  # in distributed training; one process keeps plain batch norm
 norm_cfg = dict(type='BN', requires_grad=True)
 data_preprocessor = dict(
     type='SegDataPreProcessor',

@@ -15,6 +15,7 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.datasets.transforms import RandomCrop
 from mmseg.registry import HOOKS
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from ...datasets.checks import (
     Problem,
@@ -64,6 +65,7 @@ class CheckSetupHook(Hook):
         parts = [part for part in parts if isinstance(part, BaseSegDataset)]
         _raise_first(check_classes(parts, _unwrapped(runner.model)))
         _raise_first(check_bank_is_filled(_unwrapped(runner.model), runner.hooks))
+        _raise_first(check_batch_size(loader))
         needs = getattr(loader.sampler, 'counts', [loader.batch_size])
         for part, need in zip(parts, needs):
             _raise_first(check_dataset(part, need * get_world_size()))
@@ -195,6 +197,22 @@ def check_bank_is_filled(model: nn.Module, hooks: Sequence[Hook]) -> list[Proble
         return []
     what = 'the model has a memory bank, and nothing writes it'
     return [Problem('custom_hooks', what, "add dict(type='MemoryBankHook')")]
+
+
+def check_batch_size(loader: DataLoader) -> list[Problem]:
+    """Compare the batches of a loader with those that its sampler fills from several sources.
+
+    Args:
+        loader (DataLoader): The training data.
+
+    Returns:
+        list[Problem]: At most one.
+    """
+    drawn = getattr(loader.sampler, 'batch_size', loader.batch_size)
+    if drawn == loader.batch_size:
+        return []
+    what = f'batch_size={loader.batch_size}, but its sampler.batch_size={drawn} mixes the sources'
+    return [Problem('train_dataloader', what, 'give both the same number')]
 
 
 def check_state_dict(loaded: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> list[Problem]:

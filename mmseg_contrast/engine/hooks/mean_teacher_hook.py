@@ -47,8 +47,9 @@ class MeanTeacherHook(Hook):
     and in each checkpoint. Without a burn-in, a teacher that was loaded is kept.
 
     Args:
-        momentum (float): Share of the student in each update, in (0, 1]; 0.01 is :math:`\alpha` 0.99,
-            and 1 makes the teacher the student itself, in eval mode (FixMatch).
+        momentum (float): Share of the student in each update, in [0, 1]; 0.01 is :math:`\alpha` 0.99,
+            1 makes the teacher the student itself, in eval mode (FixMatch), and 0 keeps the teacher
+            that the burn-in or a checkpoint made (trained on labels alone).
         schedule (str): ``'constant'``, or ``'cosine'``: m falls to 0 at the end of training,
             :math:`m_k = m (1 + \cos(\pi k / K)) / 2`.
         early_average (bool): Whether :math:`m_k` is at least ``1 / (k + 1)``, so that the first
@@ -63,10 +64,10 @@ class MeanTeacherHook(Hook):
     def __init__(
         self, momentum: float = 0.01, schedule: str = 'constant', early_average: bool = True
     ) -> None:
-        if not 0 < momentum <= 1:
+        if not 0 <= momentum <= 1:
             raise ValueError(
                 f'MeanTeacherHook(momentum={momentum}) is the share of the student in each update: '
-                "use (0, 1]; a paper's alpha of 0.99 is momentum=0.01."
+                "use [0, 1]; a paper's alpha of 0.99 is momentum=0.01."
             )
         if 0.5 < momentum < 1:
             warnings.warn(
@@ -98,6 +99,12 @@ class MeanTeacherHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Pair the branches by name; copy the student unless a teacher was loaded."""
         self.model = unwrap_segmentor(runner, type(self).__name__)
+        untaught = self.model.semi_train_cfg.burn_in == 0 and not runner._has_loaded
+        if self.momentum == 0 and untaught:
+            raise ValueError(
+                'MeanTeacherHook(momentum=0) keeps the teacher as it starts, which is untrained: give '
+                'load_from a checkpoint, or semi_train_cfg.burn_in iterations on labels alone.'
+            )
         self.ema = self.model.teacher_ema()
         if not self.model.teacher_loaded:
             self.ema.copy()
@@ -114,7 +121,7 @@ class MeanTeacherHook(Hook):
             if done == self.model.semi_train_cfg.burn_in:
                 self.ema.copy()
             return
-        if not runner.optim_wrapper.should_update():
+        if self.momentum == 0 or not runner.optim_wrapper.should_update():
             return
         self.steps += 1
         self.model.ema_steps.fill_(self.steps)

@@ -41,9 +41,10 @@ class ConsistencySeparationModule(ClassMemoryBank):
     copy of the bank is made, what is refused leaves rows, counts and pointers as they are,
     and nothing waits for the host. All ranks take the same decisions.
 
-    The gate is open until two classes were seen and every seen class has ``min_fill`` of its rows (and
-    again while a new class fills up): a few rows say little of a class. The best Separ is that of
-    the accepted candidates since the gate works.
+    The gate is open until two classes were seen and every seen class has ``min_fill`` of its rows: a few
+    rows say little of a class. It opens again for the first rows of a new class, whose mean alone
+    would raise Separ by more than any range, and while that class fills up. The best Separ is that
+    of the accepted candidates since the gate works.
 
     Args:
         num_classes (int): Number of classes C.
@@ -53,7 +54,8 @@ class ConsistencySeparationModule(ClassMemoryBank):
         gate (str, optional): ``'best'`` accepts a candidate whose Separ is at most the best so far
             plus ``gate_range`` (the paper's text); ``'strict'`` one that is better than the bank as
             it is (Algorithm 1); ``'official'`` is strict with the consistency candidate and
-            ``'best'`` with the enqueue candidate (published code). None accepts everything.
+            ``'best'`` with the enqueue candidate, and works once no class is empty (published code).
+            None accepts everything.
         gate_range (float): x of the paper's text, in units of Separ, at least 0.
         min_fill (float): Share of its rows that each seen class has once the gate works, in [0, 1].
         max_consecutive_rejects (int, optional): The candidate after so many refused ones of its kind
@@ -194,7 +196,8 @@ class ConsistencySeparationModule(ClassMemoryBank):
         change = candidates.to(self.rows).gather(1, index)
         change = change - self.rows.gather(1, place.unsqueeze(2).expand_as(change))
         sums = self.sums + (change * filled.unsqueeze(2)).sum(1)
-        accept = self._decide(ENQUEUE, sums)
+        newcomer = filled.any(1) & (self.count == 0)
+        accept = self._decide(ENQUEUE, sums, ~newcomer.any())
         self.write(candidates, mask & accept)
         self.sums.copy_(torch.where(accept, sums, self.sums))
 
@@ -210,10 +213,14 @@ class ConsistencySeparationModule(ClassMemoryBank):
         total = F.normalize(sums, dim=1).sum(0)
         return total.square().sum() + self.num_classes * (self.num_classes - 1)
 
-    def _decide(self, kind: int, sums: Tensor) -> Tensor:
+    def _decide(self, kind: int, sums: Tensor, settled: Tensor | bool = True) -> Tensor:
         seen = self.count > 0
         full = self.count >= self.min_fill * self.size
-        working = (full | ~seen).all() & (seen.sum() > 1)
+        if self.gate == 'official':
+            full &= seen
+        else:
+            full |= ~seen
+        working = full.all() & (seen.sum() > 1) & settled
         value, best = self.separ(sums), self.separ_best
         strict = self.gate == 'strict' or (self.gate == 'official' and kind == CONSISTENCY)
         within = value < self.separ() if strict else value <= best + self.gate_range

@@ -17,6 +17,7 @@ from mmseg_contrast.engine.hooks import MemoryBankHook
 from mmseg_contrast.engine.hooks.check_setup_hook import (
     CheckSetupHook,
     check_bank_is_filled,
+    check_batch_size,
     check_same_config,
     check_state_dict,
     sizes_before_crop,
@@ -359,6 +360,15 @@ def test_foreign_checkpoints_are_refused_even_with_a_projector(change, what):
     loaded = {k: v for k, v in {**PRETRAINED, **change}.items() if v is not None}
     (problem,) = check_state_dict(loaded, FINE_TUNED)
     assert re.search(what, str(problem))
+
+
+def test_sampler_and_loader_with_other_batches():
+    loader = SimpleNamespace(batch_size=8, sampler=SimpleNamespace(batch_size=4))
+    assert 'batch_size=8, but its sampler.batch_size=4' in str(check_batch_size(loader)[0])
+    loader.batch_size = 4
+    assert not check_batch_size(loader)
+    loader.sampler = SimpleNamespace()
+    assert not check_batch_size(loader), 'a sampler of MMEngine has none'
 
 
 def test_a_bank_that_nothing_writes_is_found():

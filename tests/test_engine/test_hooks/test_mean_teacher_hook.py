@@ -176,7 +176,27 @@ def test_resume_continues_the_count(tmp_path):
     assert len(reference.rows) == 7
 
 
-@pytest.mark.parametrize('momentum', [0, -0.1, 1.2])
+def test_a_frozen_teacher_is_the_student_at_the_end_of_the_burn_in(tmp_path):
+    model = semi_cfg(size=SIZE, semi_train_cfg={'burn_in': 3})
+    _, recorder = train(tmp_path, model, {'momentum': 0}, max_iters=6)
+    assert same(*recorder.rows[3])
+    for _, teacher in recorder.rows[4:]:
+        assert same(recorder.rows[3][1], teacher)
+    assert not same(*recorder.rows[6])
+
+
+def test_a_frozen_teacher_that_nothing_taught_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r'momentum=0.*load_from'):
+        train(tmp_path, hook={'momentum': 0}, max_iters=1)
+    path = tmp_path / 'plain.pth'
+    source, _ = train(tmp_path / 'source', max_iters=1)
+    torch.save({'state_dict': source.model.state_dict()}, path)
+    teacher = snapshot(source.model.teacher)
+    _, recorder = train(tmp_path / 'next', hook={'momentum': 0}, max_iters=2, load_from=str(path))
+    assert all(same(row[1], teacher) for row in recorder.rows)
+
+
+@pytest.mark.parametrize('momentum', [-0.1, 1.2])
 def test_momentum_out_of_range_is_named(momentum):
     with pytest.raises(ValueError, match=f'momentum={momentum}'):
         MeanTeacherHook(momentum)

@@ -61,6 +61,10 @@ class Literal:
     def propose(self, kind, candidate):
         seen = [q for q in self.queues if q]
         working = len(seen) > 1 and all(len(q) >= self.min_fill * SIZE for q in seen)
+        if self.gate == 'official':
+            working = working and len(seen) == CLASSES
+        if any(new and not old for new, old in zip(candidate, self.queues)):
+            working = False
         value, now = literal_separ(candidate), literal_separ(self.queues)
         strict = self.gate == 'strict' or (self.gate == 'official' and kind == 0)
         accept = value < now if strict else value <= self.best + self.range
@@ -119,6 +123,7 @@ def assert_same_bank(bank, literal):
         ('strict', 1.0, 1.0, None),
         ('strict', 1.0, 0.0, 4),
         ('official', 0.2, 1.0, None),
+        ('official', 0.2, 0.0, None),
     ],
 )
 def test_equals_algorithm_1_with_copies(consistency, gate, gate_range, min_fill, bound):
@@ -270,24 +275,37 @@ def test_a_strict_gate_freezes_the_bank_where_features_drift():
     assert run(gate=None) == 1
 
 
-def test_a_new_class_opens_the_gate_until_it_is_full():
-    bank = module(gate='best', gate_range=0.0)
+@pytest.mark.parametrize('gate', ['best', 'strict'])
+def test_a_new_class_opens_the_gate_until_it_is_full(gate):
+    bank = module(gate=gate, gate_range=0.0)
     two = torch.ones(CLASSES, SIZE, dtype=torch.bool)
     two[2] = False
-    bank.enqueue(unit(CLASSES, SIZE), two)
-    bank.enqueue(unit(CLASSES, SIZE), two)
-    assert math.isfinite(float(bank.separ_best))
-    # All classes alike but for a first row of the new one: the gate, which still works, decides.
+    # The two classes are as far from each other as can be, so anything of a third raises Separ.
+    apart = torch.eye(DIM)[0].expand(CLASSES, SIZE, DIM).clone()
+    apart[1] *= -1
+    bank.enqueue(apart, two)
+    bank.enqueue(apart, two)
+    if gate == 'best':
+        assert float(bank.separ_best) == pytest.approx(V, abs=1e-5)
     newcomer = torch.zeros(CLASSES, SIZE, dtype=torch.bool)
     newcomer[2, 0] = True
-    direction = -F.normalize(bank.sums, dim=1)[:2].sum(0)
-    rows = F.normalize(direction, dim=0).expand(CLASSES, SIZE, DIM)
-    bank.separ_best.fill_(100.0)
-    bank.enqueue(rows, newcomer)
-    assert bank.count.tolist() == [SIZE, SIZE, 1]
-    bank.enqueue(torch.eye(DIM)[0].expand(CLASSES, SIZE, DIM), newcomer)
-    assert bank.count.tolist() == [SIZE, SIZE, 2], 'open, whatever it does to Separ'
-    assert math.isinf(float(bank.separ_best))
+    for rows in range(1, SIZE + 1):
+        bank.enqueue(torch.eye(DIM)[1].expand(CLASSES, SIZE, DIM), newcomer)
+        assert bank.count.tolist() == [SIZE, SIZE, rows], 'open, whatever it does to Separ'
+        assert math.isinf(float(bank.separ_best))
+    bank.enqueue(torch.eye(DIM)[1].expand(CLASSES, SIZE, DIM), newcomer)
+    # It works again: nothing changes, which is the best so far but no better than before.
+    assert float(bank.accepted[1]) == float(gate == 'best')
+
+
+@pytest.mark.parametrize(('gate', 'works'), [('official', False), ('best', True)])
+def test_the_published_gate_waits_for_the_last_class(gate, works):
+    bank = module(gate=gate, gate_range=0.0, min_fill=0.0)
+    two = torch.ones(CLASSES, SIZE, dtype=torch.bool)
+    two[2] = False
+    for _ in range(3):
+        bank.enqueue(unit(CLASSES, SIZE), two)
+    assert math.isfinite(float(bank.separ_best)) == works
 
 
 def test_running_sums_stay_exact_over_many_updates():

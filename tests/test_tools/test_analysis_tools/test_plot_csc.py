@@ -9,7 +9,7 @@ def tool(load_tool):
     return load_tool('analysis_tools/plot_csc.py')
 
 
-def write_log(folder, prefix, number=5, start='20250101_000000', **shift):
+def write_log(folder, prefix, number=5, start='20250101_000000', first=1, **shift):
     path = folder / start / 'vis_data' / 'scalars.json'
     path.parent.mkdir(parents=True)
     lines = [
@@ -21,20 +21,28 @@ def write_log(folder, prefix, number=5, start='20250101_000000', **shift):
             'sup.consistency_raw': 3.0,
             'step': 50 * i,
         }
-        for i in range(1, number + 1)
+        for i in range(first, number + 1)
     ]
-    lines.append({'mIoU': 40.0, 'step': number})
+    lines.append({'mIoU': 40.0, 'step': 50 * number})
     path.write_text('\n'.join(json.dumps(line) for line in lines))
     return path
 
 
-def test_reads_the_newest_log_under_any_prefix(tool, tmp_path):
-    write_log(tmp_path, 'bank', start='20240101_000000', separ=100)
-    newest = write_log(tmp_path, 'aux_2', number=3)
-    assert tool.find_log(tmp_path) == newest == tool.find_log(newest)
-    curves = tool.read_curves(newest)
+def test_reads_a_log_under_any_prefix(tool, tmp_path):
+    log = write_log(tmp_path, 'aux_2', number=3)
+    assert tool.find_logs(tmp_path) == [log] == tool.find_logs(log)
+    curves = tool.read_curves([log])
     assert curves['separ'] == [(50, 5.0), (100, 4.0), (150, 3.0)]
     assert set(curves) == {'separ', 'intra_spread', 'accept_enqueue'}
+
+
+def test_a_resumed_run_keeps_its_earlier_curve(tool, tmp_path):
+    """The first part was killed after step 150 and went on from a checkpoint of step 100."""
+    first = write_log(tmp_path, 'bank', number=3, start='20240101_000000')
+    second = write_log(tmp_path, 'bank', number=5, first=3, separ=10)
+    assert tool.find_logs(tmp_path) == [first, second]
+    curves = tool.read_curves([first, second])
+    assert curves['separ'] == [(50, 5.0), (100, 4.0), (150, 13.0), (200, 12.0), (250, 11.0)]
 
 
 def test_draws_the_runs_side_by_side(tool, tmp_path, capsys):
