@@ -7,7 +7,14 @@ contrast = dict(
     _base_.model.auxiliary_head[-1],
     samples_per_class=[64 if c in weak else 16 for c in range(19)],
     enqueue='pixels',
-    bank=dict(size=2000, consistency=True, gate='official', gate_range=1.0, min_fill=0.0),
+    bank=dict(
+        size=2000,
+        consistency=True,
+        pooled_mean=True,
+        gate='official',
+        gate_range=1.0,
+        min_fill=0.0,
+    ),
 )
 model = dict(
     selector=dict(_delete_=True, type='EntropyPercentileMask', drop=80),

@@ -203,8 +203,10 @@ class CSCContrastHead(ContrastHead):
         embedding = embedding.float()
         sampled = F.normalize(gather_pixels(embedding, index), dim=-1)
         count = filled.sum(2)
-        # Eq. 8a takes the mean of each image first, so that no image outweighs another.
-        means = (sampled * filled.unsqueeze(3)).sum(2) / count.clamp(min=1).unsqueeze(2)
+        sums = (sampled * filled.unsqueeze(3)).sum(2)
+        if not self.bank.pooled_mean:
+            # Eq. 8a takes the mean of each image first, so that no image outweighs another.
+            sums = sums / count.clamp(min=1).unsqueeze(2)
         if self.enqueue == 'anchors':
             place, mask = thin_out(filled, self.enqueue_per_class)
             rows = sampled.gather(2, place.unsqueeze(3).expand(-1, -1, -1, sampled.shape[3]))
@@ -216,7 +218,7 @@ class CSCContrastHead(ContrastHead):
             )
             rows = torch.cat([regions.unsqueeze(2), rows], 2)
             mask = torch.cat([present.unsqueeze(2), mask], 2)
-        self.bank.stage(group_by_class(rows), group_by_class(mask), means.sum(0), count.sum(0))
+        self.bank.stage(group_by_class(rows), group_by_class(mask), sums.sum(0), count.sum(0))
 
 
 def _mean(total: Tensor, *counts: Tensor) -> tuple[Tensor, Tensor]:

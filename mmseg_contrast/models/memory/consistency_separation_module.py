@@ -60,6 +60,8 @@ class ConsistencySeparationModule(ClassMemoryBank):
         min_fill (float): Share of its rows that each seen class has once the gate works, in [0, 1].
         max_consecutive_rejects (int, optional): The candidate after so many refused ones of its kind
             is accepted, and the best Separ becomes its own. None: no bound, as published.
+        pooled_mean (bool): Whether :math:`\bar z_c` is the plain mean of all samples of a class, whose
+            length is below 1, in the place of Eq. 8a (published code).
         drift_momentum (float): Share of the new mean in the running class means that the drift is
             measured against, in (0, 1].
 
@@ -86,6 +88,7 @@ class ConsistencySeparationModule(ClassMemoryBank):
         gate_range: float = 1.0,
         min_fill: float = 1.0,
         max_consecutive_rejects: int | None = None,
+        pooled_mean: bool = False,
         drift_momentum: float = 0.1,
     ) -> None:
         super().__init__(num_classes, size, channels)
@@ -110,6 +113,7 @@ class ConsistencySeparationModule(ClassMemoryBank):
         self.gate_range = gate_range
         self.min_fill = min_fill
         self.max_consecutive_rejects = max_consecutive_rejects
+        self.pooled_mean = pooled_mean
         self.drift_momentum = drift_momentum
         self.register_buffer('sums', torch.zeros(num_classes, channels))
         self.register_buffer('separ_best', torch.tensor(torch.inf))
@@ -124,7 +128,7 @@ class ConsistencySeparationModule(ClassMemoryBank):
         self,
         candidates: Tensor,
         mask: Tensor,
-        image_means: Tensor | None = None,
+        feature_sums: Tensor | None = None,
         num_samples: Tensor | None = None,
     ) -> None:
         """Keep what a step found for :meth:`commit`; every rank must stage in the same steps.
@@ -132,47 +136,49 @@ class ConsistencySeparationModule(ClassMemoryBank):
         Args:
             candidates (Tensor): Unit vectors of shape (C, K, D), oldest first.
             mask (Tensor): Bool of shape (C, K); False entries are padding.
-            image_means (Tensor, optional): Sum over this rank's images of the mean feature of each
-                class there, of shape (C, D).
+            feature_sums (Tensor, optional): Sum over this rank's images of the mean feature of each
+                class there, of shape (C, D); with ``pooled_mean`` sum of all its features.
             num_samples (Tensor, optional): Number of features of each class in them, of shape (C,).
         """
-        means = None if image_means is None else image_means.detach()
-        self._staged = candidates.detach(), mask, means, num_samples
+        sums = None if feature_sums is None else feature_sums.detach()
+        self._staged = candidates.detach(), mask, sums, num_samples
 
     @torch.no_grad()
     def commit(self) -> None:
         """Propose the two candidates of what was staged, if anything was."""
         if self._staged is None:
             return
-        candidates, mask, image_means, num_samples = self._staged
+        candidates, mask, sums, num_samples = self._staged
         self._staged = None
         with without_autocast(self.rows):
-            if image_means is not None:
-                packed = torch.cat([image_means.float(), num_samples.float().unsqueeze(1)], 1)
+            if sums is not None:
+                packed = torch.cat([sums.float(), num_samples.float().unsqueeze(1)], 1)
                 all_reduce(packed)
-                means, counts = F.normalize(packed[:, :-1], dim=1), packed[:, -1]
-                self._follow_drift(means, counts > 0)
+                sums, counts = packed[:, :-1], packed[:, -1]
+                directions = F.normalize(sums, dim=1)
+                self._follow_drift(directions, counts > 0)
                 if self.consistency:
-                    self.pull(means, counts)
+                    plain = sums / counts.clamp(min=1).unsqueeze(1)
+                    self.pull(plain if self.pooled_mean else directions, counts)
             self.enqueue(candidates, mask)
 
     @torch.no_grad()
     def pull(self, means: Tensor, num_samples: Tensor) -> None:
         """Propose the consistency candidate (Eq. 8).
 
-        The length of a row's new vector follows from its cosine with the mean, so the class sums of
+        The length of a row's new vector follows from its product with the mean, so the class sums of
         the candidate take one pass over the bank, and the rows change in place, if at all.
 
         Args:
-            means (Tensor): Unit vectors of shape (C, D), the same on every rank.
+            means (Tensor): Vectors of shape (C, D), of length 1 or less; the same on every rank.
             num_samples (Tensor): Number of features behind them, of shape (C,); 0 where there are none.
         """
         keep = self.count / (self.count + num_samples).clamp(min=1)
         keep = torch.where((self.count > 0) & (num_samples > 0), keep, 1).unsqueeze(1)
-        cosine = torch.bmm(self.rows, means.unsqueeze(2)).squeeze(2)
-        length = (
-            (keep**2 + (1 - keep) ** 2 + 2 * keep * (1 - keep) * cosine).clamp(min=1e-12).sqrt()
-        )
+        inner = torch.bmm(self.rows, means.unsqueeze(2)).squeeze(2)
+        square = means.square().sum(1, keepdim=True)
+        length = keep**2 + (1 - keep) ** 2 * square + 2 * keep * (1 - keep) * inner
+        length = length.clamp(min=1e-12).sqrt()
         scale = keep / length
         shift = (1 - keep) / length * self.valid
         sums = torch.bmm(scale.unsqueeze(1), self.rows).squeeze(1)

@@ -185,6 +185,27 @@ def test_what_is_offered_to_the_bank(enqueue):
         assert len(set(best.indices.tolist())) == len(best.indices), 'no row twice'
 
 
+def test_pooled_mean_of_the_published_code():
+    bank = {**BANK, 'consistency': True, 'pooled_mean': True}
+    student = head(samples_per_class=40, enqueue_per_class=1, bank=bank)
+    student.loss_by_step(random_step(), head())
+    student.bank.commit()
+    before, count = student.bank.rows.clone(), student.bank.count.tolist()
+    step = random_step()
+    student.loss_by_step(step, head())
+    student.bank.commit()
+    z = F.normalize(student.projector(step.student.stages[1]), dim=1).detach().movedim(1, -1)
+    labels = nearest(step.targets.accepted_labels, SIZE)
+    for c in range(C):
+        samples = z[labels == c]
+        assert float(samples.mean(0).norm()) < 0.99, 'it is not normalised'
+        alpha = count[c] / (count[c] + len(samples))
+        expected = alpha * before[c, : count[c]] + (1 - alpha) * samples.mean(0)
+        torch.testing.assert_close(
+            student.bank.rows[c, : count[c]], F.normalize(expected, dim=1), rtol=1e-4, atol=1e-5
+        )
+
+
 def test_bank_of_the_teacher():
     student, teacher = head(source='teacher', samples_per_class=40, enqueue_per_class=40), head()
     step = random_step(0, 2)
