@@ -47,20 +47,32 @@ def bank_cfg():
     )
 
 
-def csc_cfg():
+def csc_cfg(selector=None, bank=None, **more):
     # All pixels are sampled, enqueued and kept, so nothing depends on what is drawn.
     contrast = contrast_cfg(
         type='CSCContrastHead',
         samples_per_class=16,
         enqueue_per_class=16,
-        bank={'size': 150, 'min_fill': 0.0, 'gate_range': 0.5},
+        bank={'size': 150, 'min_fill': 0.0, 'gate_range': 0.5, **(bank or {})},
+        **more,
     )
     return semi_cfg(
         size=SIZE,
         mixing=None,
         auxiliary_head=[head_cfg(in_index=0), contrast],
-        selector={'type': 'AELMask', 'beta': 0.0, 'momentum': 0.5},
+        selector=selector or {'type': 'AELMask', 'beta': 0.0, 'momentum': 0.5},
         semi_train_cfg={'hard_labels': True},
+    )
+
+
+def other_csc_cfg():
+    """The other readings of what the paper leaves open, and the published code's."""
+    return csc_cfg(
+        {'type': 'EntropyPercentileMask', 'drop': 60},
+        {'gate': 'official', 'pooled_mean': True},
+        enqueue='pixels',
+        source='teacher',
+        fallback='paper',
     )
 
 
@@ -123,7 +135,7 @@ def csc_steps(model, images, samples, owner=None):
     owner.zero_grad()
     second = step(model, images, samples, owner)
     bank.commit()
-    state = {**bank.state_dict(), 'confidence': owner.selector.confidence}
+    state = {**bank.state_dict(), **owner.selector.state_dict()}
     return {'first': first, 'second': second, 'state': {k: v.clone() for k, v in state.items()}}
 
 
@@ -143,6 +155,7 @@ def run(rank, world_size, folder):
 
     torch.save(bank_steps(*own(bank_cfg())), f'{folder}/bank_{rank}.pth')
     torch.save(csc_steps(*own(csc_cfg())), f'{folder}/csc_{rank}.pth')
+    torch.save(csc_steps(*own(other_csc_cfg())), f'{folder}/other_csc_{rank}.pth')
     wrapped, images, samples, model = own(c3_cfg())
     torch.save(step(wrapped, images, samples, model), f'{folder}/{rank}.pth')
 

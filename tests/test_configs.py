@@ -20,6 +20,7 @@ from PIL import Image
 from torch.nn.modules.batchnorm import _BatchNorm
 
 import mmseg_contrast  # noqa: F401
+from mmseg_contrast.engine.hooks.check_setup_hook import check_branches, check_classes
 from mmseg_contrast.models.decode_heads import ContrastHead
 from mmseg_contrast.structures import Features
 
@@ -650,6 +651,20 @@ def test_without_randaugment_the_colours_still_change():
     jitter, augment = sources(cfg)[1].pipeline[6].strong[:2]
     assert (augment.type, augment.prob) == ('RandAugmentColor', 0)
     assert jitter.type == 'ColorJitter' and 'prob' not in jitter
+
+
+def test_the_recipe_of_the_main_readme_is_a_whole_config():
+    text = (ROOT / 'README.md').read_text(encoding='utf-8')
+    [recipe] = re.findall(r'```python\n(.*?)```', text, re.DOTALL)
+    path = ROOT / 'configs' / 'c3semiseg' / '_recipe_of_the_readme.py'
+    try:
+        path.write_text(recipe, encoding='utf-8')
+        cfg = Config.fromfile(path)
+    finally:
+        path.unlink()
+    model = MODELS.build(cfg.model)
+    parts = [DATASETS.build({**each, 'lazy_init': True}) for each in sources(cfg)]
+    assert check_branches(parts, model) == check_classes(parts, model) == []
 
 
 @pytest.mark.parametrize('folder', DOCUMENTED)

@@ -6,6 +6,7 @@ interrupted run goes on with the same command; the files of another run are neve
 
 import argparse
 import os
+import pickle
 from pathlib import Path
 
 import torch
@@ -15,7 +16,8 @@ from mmengine.registry import init_default_scope
 from rich.console import Console
 from rich.table import Table
 
-from mmseg_contrast.engine.hooks.check_setup_hook import SetupError
+from mmseg_contrast.datasets.checks import SetupError
+from mmseg_contrast.utils.checkpoint import read_checkpoint
 from mmseg_contrast.utils.cli import add_common_arguments, load_config, one_sentence
 from mmseg_contrast.utils.pseudo_label import (
     CSV_HEADER,
@@ -91,13 +93,12 @@ def main(argv: list[str] | None = None) -> None:
     start_processes(args)
     with one_sentence():
         cfg = load_config(args)
-        if not os.path.isfile(args.checkpoint):
-            raise FileNotFoundError(f'there is no checkpoint {args.checkpoint}')
+        read_checkpoint(args.checkpoint)
         init_default_scope(cfg.get('default_scope', 'mmseg'))
         found = unlabeled_images(cfg, args.images, args.list, args.image_suffix)
         classes = found['classes']
         scores = read_thresholds(classes, args.threshold, dict(args.class_threshold))
-    with one_sentence(SetupError, OSError, ValueError):
+    with one_sentence(SetupError, OSError, ValueError, AssertionError, pickle.UnpicklingError):
         report = write_pseudo_labels(
             cfg,
             args.checkpoint,

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from mmseg_contrast.engine.hooks.check_setup_hook import SetupError
+from mmseg_contrast.datasets.checks import SetupError
 from mmseg_contrast.utils.cli import add_common_arguments, check_data, load_config, one_sentence
 
 EXAMPLE = """\

@@ -7,9 +7,10 @@ import pickle
 from mmengine.device import get_device
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
-from mmseg_contrast.engine.hooks.check_setup_hook import SetupError
+from mmseg_contrast.datasets.checks import SetupError
+from mmseg_contrast.utils.checkpoint import latest_checkpoint
 from mmseg_contrast.utils.cli import (
     add_common_arguments,
     check_data,
@@ -49,8 +50,9 @@ def build_runner(args: argparse.Namespace) -> Runner:
     cfg = load_config(args)
     if args.resume == 'auto':
         # The runner would resume from `load_from` instead, which a fine-tuning only starts from.
-        cfg.resume = bool(find_latest_checkpoint(cfg.work_dir))
-        cfg.load_from = None if cfg.resume else cfg.get('load_from')
+        latest = latest_checkpoint(cfg.work_dir)
+        cfg.resume = latest is not None
+        cfg.load_from = latest or cfg.get('load_from')
     elif args.resume:
         if not os.path.isfile(args.resume):
             raise FileNotFoundError(f'there is no checkpoint {args.resume} to resume from')

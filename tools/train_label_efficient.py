@@ -7,12 +7,12 @@ with the same files.
 
 import argparse
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from mmengine.config import DictAction
-from mmengine.registry import init_default_scope
 from rich.console import Console
 from rich.table import Table
 
@@ -23,6 +23,8 @@ EXAMPLE = """\
 examples:
   python tools/train_label_efficient.py configs/label_efficient/chain_mosaic.py
   python tools/train_label_efficient.py CONFIG --gpus 4 --cfg-options randomness.seed=1
+  python tools/train_label_efficient.py CONFIG --work-dir work_dirs/without_distortion \\
+      --pretrain-options model.distortion_prob=0
 """
 
 
@@ -33,7 +35,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('config', type=Path, help='path of a chain config')
     parser.add_argument('--work-dir', type=Path, help='default: work_dirs/ and the config name')
-    parser.add_argument('--gpus', type=int, default=0, help='processes, one a GPU (default: one)')
+    parser.add_argument(
+        '--gpus', type=_count, default=0, help='processes, one a GPU (default: one)'
+    )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -41,7 +45,20 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default={},
         help='changes of the configs of all trained stages',
     )
+    parser.add_argument(
+        '--pretrain-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        help='changes of the configs of the two pretraining stages alone',
+    )
     return parser.parse_args(argv)
+
+
+def _count(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f'{text} is no number of GPUs: give 1 or more')
+    return int(text)
 
 
 def tool_runner(gpus: int) -> RunTool:
@@ -58,7 +75,15 @@ def tool_runner(gpus: int) -> RunTool:
         command += [str(Path(__file__).with_name(tool)), *arguments]
         command += ['--launcher', 'pytorch'] if gpus else []
         print(f'$ {shlex.join(command)}', flush=True)
-        if subprocess.run(command, check=False).returncode != 0:
+        # The tool holds the lock of the folder too, should this process be killed before it.
+        process = subprocess.Popen(command, close_fds=False)
+        try:
+            failed = process.wait() != 0
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+        if failed:
             raise RuntimeError(
                 f'{tool} failed: see the message above; the same command goes on here'
             )
@@ -69,10 +94,13 @@ def tool_runner(gpus: int) -> RunTool:
 def main(argv: list[str] | None = None) -> None:
     """Run the chain."""
     args = parse_args(argv)
-    init_default_scope('mmseg')
+    # As Ctrl-C: what this process started ends with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     chain = read_chain(args.config)
     work_dir = args.work_dir or Path('work_dirs') / args.config.stem
-    results = run_chain(chain, work_dir, args.cfg_options, tool_runner(args.gpus))
+    results = run_chain(
+        chain, work_dir, tool_runner(args.gpus), args.cfg_options, args.pretrain_options
+    )
     table = Table(title='mIoU (%) on val at the last iteration')
     table.add_column('after')
     table.add_column('mIoU', justify='right')

@@ -7,12 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS
 from PIL import Image, UnidentifiedImageError
 
 from .files import IGNORE_INDEX, sha256_of
+
+
+class SetupError(ValueError):
+    """Data, model or checkpoint that a run cannot start with: one sentence for the user."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,28 @@ def source_of(dataset: BaseSegDataset, place: str | None = None) -> Source:
         dataset.reduce_zero_label,
         infos[0].get('label_map') if infos else None,
     )
+
+
+def require_images(cfg: Mapping[str, Any], place: str) -> None:
+    """Refuse a data set without any image, over which MMSeg stumbles with words about arrays.
+
+    Args:
+        cfg (Mapping[str, Any]): Config of the data set.
+        place (str): What to call it in messages.
+
+    Raises:
+        SetupError: Its folder or list holds no image.
+    """
+    kind = DATASETS.get(cfg['type']) if isinstance(cfg.get('type'), str) else cfg.get('type')
+    if not (isinstance(kind, type) and issubclass(kind, BaseSegDataset)):
+        return
+    dataset = DATASETS.build({**cfg, 'pipeline': [], 'lazy_init': True})
+    if not dataset.load_data_list():
+        what = f'there is no {dataset.img_suffix} image in {dataset.data_prefix["img_path"]}'
+        if dataset.ann_file:
+            what = f'the list {dataset.ann_file} is empty'
+        problem = Problem(f'{place} ({kind.__name__})', what, 'correct folder, list or img_suffix')
+        raise SetupError(str(problem))
 
 
 def find_missing(source: Source) -> list[Problem]:

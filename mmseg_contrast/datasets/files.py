@@ -84,7 +84,7 @@ def read_list(path: str | Path) -> list[str]:
             f'The list {path} does not exist: write it with tools/misc/split_dataset.py.'
         )
     entries = [
-        line.strip() for line in path.read_text(encoding='utf-8').splitlines() if line.strip()
+        line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines() if line.strip()
     ]
     if not entries:
         raise ValueError(f'The list {path} is empty: write one image name per line.')
@@ -139,7 +139,7 @@ def read_mask(path: str | Path) -> np.ndarray:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is no image, or has more than one channel.
+        ValueError: The file is no image, or not one channel of 8 bits.
     """
     path = Path(path)
     if not path.is_file():
@@ -151,6 +151,10 @@ def read_mask(path: str | Path) -> np.ndarray:
             mask = np.asarray(image)
     except (UnidentifiedImageError, OSError) as error:
         raise ValueError(f'The mask {path} cannot be read ({error}): replace the file.') from error
+    if mask.ndim == 2 and mask.dtype not in (np.uint8, bool):
+        raise ValueError(
+            f'The mask {path} holds numbers of the type {mask.dtype}: save class ids as 8 bits.'
+        )
     if mask.ndim != 2:
         raise ValueError(
             f'The mask {path} has {mask.shape[2]} channels: convert its colours to one channel '

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os.path as osp
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,8 @@ class UnlabeledDataset(BaseSegDataset):
 
     Raises:
         FileNotFoundError: If the folder, a list or a listed image is not there.
-        ValueError: If there is no image, ``data_prefix`` names masks, ``like`` is unknown, or both
+        ValueError: If there is no image, ``exclude_list`` names one that the folder does not have,
+            ``data_prefix`` names masks, ``like`` is unknown, or both
             ``images`` and ``ann_file`` are given.
 
     Examples:
@@ -131,7 +132,7 @@ class UnlabeledDataset(BaseSegDataset):
         else:
             source = f'the folder {self.data_prefix["img_path"]}'
             paths = list_images(self.data_prefix['img_path'], self.img_suffix)
-        excluded = {self._name(entry) for path in self.exclude_list for entry in read_list(path)}
+        excluded = self._excluded(paths)
         kept = [str(path) for name, path in paths.items() if name not in excluded]
         if not kept:
             raise ValueError(
@@ -147,6 +148,27 @@ class UnlabeledDataset(BaseSegDataset):
             )
             for path in kept
         ]
+
+    def _excluded(self, paths: Mapping[str, Path]) -> set[str]:
+        """The names of the images to leave out, however their lists write them."""
+        root = Path(self.data_prefix['img_path'])
+        names = {path.resolve(): name for name, path in paths.items()} if self.exclude_list else {}
+        excluded = set()
+        for path in self.exclude_list:
+            for entry in read_list(path):
+                name = self._name(entry)
+                if name not in paths:
+                    files = ((root / each).resolve() for each in self._file_names(entry))
+                    name = next((names[file] for file in files if file in names), None)
+                if name is not None:
+                    excluded.add(name)
+                elif self.images is None and not self.ann_file:
+                    # Of a whole folder; a list may leave these images out already.
+                    raise ValueError(
+                        f'The image {entry} of exclude_list {path} is none of the {len(paths)} in '
+                        f'{root}: correct the entry, or the folder.'
+                    )
+        return excluded
 
     def _find(self, entries: Sequence[str], source: str) -> dict[str, Path]:
         """The path of each listed image by its name."""
@@ -167,7 +189,8 @@ class UnlabeledDataset(BaseSegDataset):
     def _file_names(self, entry: str) -> list[str]:
         """The file names that a list entry may mean."""
         if entry.lower().endswith(IMAGE_SUFFIXES):
-            return [entry]
+            stem, suffix = osp.splitext(entry)
+            return [entry, stem + suffix.lower(), stem + suffix.upper()]
         if self.img_suffix:
             return [entry + self.img_suffix]
         return [entry + suffix for s in IMAGE_SUFFIXES for suffix in (s, s.upper())]

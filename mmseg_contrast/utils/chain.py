@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,13 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmseg.registry import DATASETS
+from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS, MODELS
 
-from ..datasets.files import sha256_of, write_file
+from ..datasets.files import write_file
+from ..engine.hooks.check_setup_hook import check_same_config
+from .cli import check_data, check_options
 from .compare import read_result
-from .run_folder import claim_folder
+from .pseudo_label import MASKS, read_thresholds, unlabeled_images
+from .run_folder import claim_folder, locked
 
 TRAINED = ('pretrain', 'finetune', 'semi_pretrain', 'semi_finetune')
+PRETRAINED = TRAINED[::2]
+LABELS = 'pseudo_labels'
 #: Runs a tool of ``tools/`` with its arguments, and raises if it fails.
 RunTool = Callable[..., None]
 
@@ -62,47 +69,92 @@ def read_chain(path: Path) -> Chain:
     return Chain(configs, labels.get('threshold', 0.8), dict(labels.get('class_thresholds', {})))
 
 
+def load_stages(
+    chain: Chain, options: Mapping[str, Any], pretrain_options: Mapping[str, Any]
+) -> dict[str, Config]:
+    """Read the config of each stage, with changes, and try what would stop a later stage.
+
+    Args:
+        chain (Chain): The stages.
+        options (Mapping[str, Any]): Changes of the configs of all stages.
+        pretrain_options (Mapping[str, Any]): Changes of those of the pretraining stages alone.
+
+    Returns:
+        dict[str, Config]: Config by stage.
+
+    Raises:
+        KeyError: If a changed key is none of a config.
+        ValueError: If the model or the data of a stage cannot be built, or a threshold is none.
+        OSError: If a folder, a list or an image is not there.
+    """
+    init_default_scope('mmseg')
+    stages = {}
+    for stage, path in chain.configs.items():
+        changes = {**options, **(pretrain_options if stage in PRETRAINED else {})}
+        cfg = Config.fromfile(path)
+        check_options(changes, cfg)
+        cfg.merge_from_dict(changes)
+        stages[stage] = cfg
+    for stage, cfg in stages.items():
+        trial = copy.deepcopy(cfg)
+        sources = trial.train_dataloader.dataset
+        if stage in TRAINED[2:]:
+            sources.datasets[1].data_prefix.seg_map_path = None  # masks that are still to be made
+        check_data(trial, ('train_dataloader', 'val_dataloader'))
+        try:
+            MODELS.build(trial.model)
+            DATASETS.build(sources)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f'{stage} cannot be built: {" ".join(str(error).split())}; what the pretraining '
+                'alone has is changed by --pretrain-options'
+            ) from error
+    _thresholds(chain, stages)
+    return stages
+
+
 def run_chain(
-    chain: Chain, work_dir: Path, options: Mapping[str, Any], run_tool: RunTool
+    chain: Chain,
+    work_dir: Path,
+    run_tool: RunTool,
+    options: Mapping[str, Any] | None = None,
+    pretrain_options: Mapping[str, Any] | None = None,
 ) -> dict[str, float]:
     """Run each stage that is not finished, and return the results.
 
     Pretraining and fine-tuning on labels; pseudo-labels; both again on labels and pseudo-labels.
-    Source: Zhao et al. (ICCV 2021), section 4.2. The second pretraining starts from scratch.
+    Source: Zhao et al. (ICCV 2021), section 4.2. The second pretraining starts from scratch. The
+    configs of stages that have not begun may change from one call to the next.
 
     Args:
         chain (Chain): The stages.
-        work_dir (Path): Folder of the whole chain, with a folder for each stage.
-        options (Mapping[str, Any]): Changes of the configs of all trained stages.
+        work_dir (Path): Folder of the whole chain, with a folder for each stage, and their configs
+            in ``configs``.
         run_tool (RunTool): Runs a tool.
+        options (Mapping[str, Any], optional): Changes of the configs of all trained stages.
+        pretrain_options (Mapping[str, Any], optional): Changes of the pretraining stages alone.
 
     Returns:
         dict[str, float]: mIoU (%) on val at the end of each fine-tuning.
 
     Raises:
-        FileExistsError: If the folder belongs to another chain, or to this one with other options.
+        FileExistsError: If the folder belongs to another run, or a stage was begun with another
+            config.
+        BlockingIOError: If another process runs a chain in this folder.
+        ValueError: If a stage cannot be built; others as :func:`load_stages`.
     """
-    texts = {stage: _load(path, options).to_dict() for stage, path in chain.configs.items()}
-    claim_folder(
-        work_dir,
-        {
-            'configs_sha256': {stage: sha256_of(repr(text)) for stage, text in texts.items()},
-            'thresholds': [chain.threshold, dict(chain.class_thresholds)],
-        },
-    )
-    masks = work_dir / 'pseudo_labels'
-    results = {}
-    for first, second in (TRAINED[:2], TRAINED[2:]):
-        extra = {}
-        if first == 'semi_pretrain':
-            _label(chain, work_dir, masks, options, run_tool)
-            place = 'train_dataloader.dataset.datasets.1.data_prefix.seg_map_path'
-            extra = {place: str((masks / 'masks').absolute())}
-        start = _train(chain, first, work_dir, {**options, **extra}, run_tool)
-        extra['load_from'] = str(start)
-        end = _train(chain, second, work_dir, {**options, **extra}, run_tool)
-        results[second] = _score(chain, second, work_dir, end, run_tool)
-    write_file(work_dir / 'results.json', json.dumps(results, indent=2) + '\n')
+    stages = load_stages(chain, options or {}, pretrain_options or {})
+    claim_folder(work_dir, {'tool': 'train_label_efficient'})
+    with locked(work_dir):
+        _write_configs(chain, stages, work_dir)
+        results = {}
+        for first, second in (TRAINED[:2], TRAINED[2:]):
+            if first == 'semi_pretrain':
+                _label(chain, stages, work_dir, run_tool)
+            _train(first, stages, work_dir, run_tool)
+            end = _train(second, stages, work_dir, run_tool)
+            results[second] = _score(second, work_dir, end, run_tool)
+        write_file(work_dir / 'results.json', json.dumps(results, indent=2) + '\n')
     return results
 
 
@@ -121,45 +173,87 @@ def last_checkpoint(folder: Path, iterations: int) -> Path | None:
     return None
 
 
-def _load(path: Path, options: Mapping[str, Any]) -> Config:
-    cfg = Config.fromfile(path)
-    cfg.merge_from_dict(dict(options))
-    return cfg
+def _write_configs(chain: Chain, stages: Mapping[str, Config], work_dir: Path) -> None:
+    """Write the config of each stage; refuse another than the one that a stage was begun with."""
+    report = work_dir / LABELS / 'report.json'
+    if report.is_file():
+        old, new = json.loads(report.read_text(encoding='utf-8')), _thresholds(chain, stages)
+        if old['thresholds'] != new:
+            raise FileExistsError(
+                f'the masks in {report.parent} have the thresholds {old["thresholds"]}, and now they '
+                f'are {new}: choose another work-dir'
+            )
+    for stage, cfg in stages.items():
+        cfg = copy.deepcopy(cfg)
+        # Absolute, so that it does not matter from where the tools are started.
+        root = work_dir.absolute()
+        first, second = TRAINED[2:] if stage in TRAINED[2:] else TRAINED[:2]
+        places = {}
+        if stage == second:
+            places['load_from'] = str(root / first / f'iter_{_iterations(stages[first])}.pth')
+        if stage in TRAINED[2:]:
+            place = 'train_dataloader.dataset.datasets.1.data_prefix.seg_map_path'
+            places[place] = str(root / LABELS / MASKS)
+        cfg.merge_from_dict(places)
+        path = _config(stage, work_dir)
+        if (work_dir / stage).exists() and path.is_file():
+            begun = Config.fromfile(path)
+            begun.merge_from_dict(places)  # the folder may have been moved
+            for problem in check_same_config(begun.to_dict(), cfg.to_dict(), stage, skip=()):
+                raise FileExistsError(
+                    f'{work_dir} belongs to another run, {problem.place}: {problem.what}; choose '
+                    'another work-dir, or delete this one'
+                )
+        if not path.is_file() or path.read_text(encoding='utf-8') != cfg.pretty_text:
+            write_file(path, cfg.pretty_text)
 
 
-def _train(
-    chain: Chain, stage: str, work_dir: Path, options: Mapping[str, Any], run_tool: RunTool
-) -> Path:
+def _thresholds(chain: Chain, stages: Mapping[str, Config]) -> dict[str, float]:
+    """Return the threshold of each class, and find the images on the way."""
+    unlabeled = _unlabeled(stages)
+    classes = unlabeled_images(stages['finetune'], *unlabeled)['classes']
+    return dict(zip(classes, read_thresholds(classes, chain.threshold, chain.class_thresholds)))
+
+
+def _unlabeled(stages: Mapping[str, Config]) -> tuple[str, str, str]:
+    """Return folder, list and suffix of the images that the second half adds."""
+    source = stages['semi_finetune'].train_dataloader.dataset.datasets[1]
+    unlabeled = DATASETS.build({**source, 'pipeline': [], 'lazy_init': True})
+    return unlabeled.data_prefix['img_path'], unlabeled.ann_file, unlabeled.img_suffix
+
+
+def _config(stage: str, work_dir: Path) -> Path:
+    return work_dir / 'configs' / f'{stage}.py'
+
+
+def _iterations(cfg: Config) -> int:
+    return cfg.train_cfg.max_iters
+
+
+def _train(stage: str, stages: Mapping[str, Config], work_dir: Path, run_tool: RunTool) -> Path:
     """Train a stage, or go on with it; return its last checkpoint."""
-    config, folder = chain.configs[stage], work_dir / stage
-    iterations = _load(config, options).train_cfg.max_iters
+    folder, iterations = work_dir / stage, _iterations(stages[stage])
+    if last_checkpoint(folder, iterations) is None:
+        config = _config(stage, work_dir)
+        run_tool('train.py', str(config), '--work-dir', str(folder), '--resume')
     found = last_checkpoint(folder, iterations)
-    if found is None:
-        changes = [f'{key}={value}' for key, value in options.items()]
-        arguments = [str(config), '--work-dir', str(folder), '--resume']
-        run_tool('train.py', *arguments, *(['--cfg-options', *changes] if changes else []))
-        found = last_checkpoint(folder, iterations)
     if found is None:
         raise RuntimeError(f'{stage} ended without a checkpoint of iteration {iterations}')
     return found
 
 
-def _label(
-    chain: Chain, work_dir: Path, out: Path, options: Mapping[str, Any], run_tool: RunTool
-) -> None:
+def _label(chain: Chain, stages: Mapping[str, Config], work_dir: Path, run_tool: RunTool) -> None:
     """Write the pseudo-labels that the second half of the chain trains on."""
+    out = work_dir / LABELS
     if (out / 'report.json').is_file():
         return
-    datasets = _load(chain.configs['semi_finetune'], options).train_dataloader.dataset.datasets
-    unlabeled = DATASETS.build({**datasets[1], 'pipeline': [], 'lazy_init': True})
-    folder = work_dir / 'finetune'
-    iterations = _load(chain.configs['finetune'], options).train_cfg.max_iters
+    folder, listed, suffix = _unlabeled(stages)
     arguments = [
-        str(_written_config(chain, 'finetune', folder)),
-        str(last_checkpoint(folder, iterations)),
-        f'--images={unlabeled.data_prefix["img_path"]}',
-        f'--list={unlabeled.ann_file}',
-        f'--image-suffix={unlabeled.img_suffix}',
+        str(_config('finetune', work_dir)),
+        str(last_checkpoint(work_dir / 'finetune', _iterations(stages['finetune']))),
+        f'--images={folder}',
+        f'--list={listed}',
+        f'--image-suffix={suffix}',
         f'--out={out}',
         f'--threshold={chain.threshold}',
     ]
@@ -167,7 +261,7 @@ def _label(
     run_tool('pseudo_label.py', *arguments, *(['--class-threshold', *scores] if scores else []))
 
 
-def _score(chain: Chain, stage: str, work_dir: Path, checkpoint: Path, run_tool: RunTool) -> float:
+def _score(stage: str, work_dir: Path, checkpoint: Path, run_tool: RunTool) -> float:
     """Return the mIoU of a stage's last validation, which a kill may have left out."""
     folder = work_dir / stage
     iteration = int(checkpoint.stem.removeprefix('iter_'))
@@ -175,12 +269,6 @@ def _score(chain: Chain, stage: str, work_dir: Path, checkpoint: Path, run_tool:
     if result is not None:
         return result.scores['student']
     out = folder / 'test'
-    config = _written_config(chain, stage, folder)
-    run_tool('test.py', str(config), str(checkpoint), f'--work-dir={out}')
+    run_tool('test.py', str(_config(stage, work_dir)), str(checkpoint), f'--work-dir={out}')
     written = max(out.glob('*/*.json'))
     return json.loads(written.read_text(encoding='utf-8'))['mIoU']
-
-
-def _written_config(chain: Chain, stage: str, folder: Path) -> Path:
-    # As the runner wrote it, with all changes.
-    return folder / chain.configs[stage].name

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.runner import find_latest_checkpoint
 
 
 def checkpoint_globals() -> list[Any]:
@@ -71,6 +72,22 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if not isinstance(checkpoint, dict) or 'state_dict' not in checkpoint:
         raise ValueError(f'{path} holds no state_dict: give a checkpoint written by MMEngine')
     return checkpoint
+
+
+def latest_checkpoint(work_dir: str | Path) -> str | None:
+    """Return the checkpoint that a run goes on from, or None where there is none.
+
+    It is the one that MMEngine noted, or the newest that is there if the note is stale: the folder was
+    moved, or the file removed.
+
+    Args:
+        work_dir (str | Path): Work folder of the run.
+    """
+    noted = find_latest_checkpoint(str(work_dir))
+    if noted is None or Path(noted).is_file():
+        return noted
+    found = {int(p.stem[5:]): p for p in Path(work_dir).glob('iter_*.pth') if p.stem[5:].isdigit()}
+    return str(found[max(found)]) if found else None
 
 
 def sha256(path: str | Path) -> str:

@@ -15,6 +15,8 @@ from mmengine.config import Config, DictAction
 from mmengine.device import get_device
 from mmengine.runner import Runner
 
+from ..datasets.checks import require_images
+
 # Read by MMEngine from the config itself, beside the arguments of its runner.
 _CONFIG_KEYS = {
     'activation_checkpointing',
@@ -82,7 +84,10 @@ def one_sentence(*errors: type[Exception]) -> Iterator[None]:
                 'you trust, set TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1, or use the onedl stack'
             )
         said = error.args[0] if isinstance(error, KeyError) and error.args else error
-        text = ' '.join(str(said).split()) or 'no reason given'
+        said = str(said).strip()
+        if 'Original Traceback' in said:
+            said = said.splitlines()[-1]  # from a worker of the dataloader
+        text = ' '.join(said.split()) or 'no reason given'
         sys.exit(f'error: {type(error).__name__}: {text} (python -X dev shows the traceback)')
 
 
@@ -111,15 +116,23 @@ def load_config(args: argparse.Namespace) -> Config:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = Config.fromfile(args.config)
     if args.cfg_options:
-        _check_options(args.cfg_options, cfg)
+        check_options(args.cfg_options, cfg)
         cfg.merge_from_dict(args.cfg_options)
     cfg.launcher = args.launcher
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
     return cfg
 
 
-def _check_options(options: Mapping[str, Any], cfg: Config) -> None:
-    """Refuse a misspelt key, which MMEngine would add and nobody would read."""
+def check_options(options: Mapping[str, Any], cfg: Config) -> None:
+    """Refuse a misspelt key, which MMEngine would add and nobody would read.
+
+    Args:
+        options (Mapping[str, Any]): Values by dotted key.
+        cfg (Config): The config that they change.
+
+    Raises:
+        KeyError: If the first part of a key is none of the config or the runner.
+    """
     known = set(cfg) | set(inspect.signature(Runner.__init__).parameters) | _CONFIG_KEYS
     for option in options:
         key = option.split('.')[0]
@@ -130,7 +143,7 @@ def _check_options(options: Mapping[str, Any], cfg: Config) -> None:
 
 
 def check_data(cfg: Mapping[str, Any], loaders: tuple[str, ...]) -> None:
-    """Refuse a data set whose folders are not there, before anything is built.
+    """Refuse a data set whose folders or images are not there, before anything is built.
 
     Args:
         cfg (Mapping[str, Any]): The config.
@@ -138,6 +151,7 @@ def check_data(cfg: Mapping[str, Any], loaders: tuple[str, ...]) -> None:
 
     Raises:
         FileNotFoundError: Naming the folder and the dataloader.
+        ValueError: If a data set has no image.
     """
     for loader in loaders:
         for dataset in _datasets((cfg.get(loader) or {}).get('dataset')):
@@ -149,6 +163,7 @@ def check_data(cfg: Mapping[str, Any], loaders: tuple[str, ...]) -> None:
                         f'the folder {folder} of {loader} does not exist: link or convert the data '
                         'set to it, or correct the path in the config'
                     )
+            require_images(dataset, loader)
 
 
 def _datasets(node: Any) -> Iterator[Mapping[str, Any]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from .scalars import find_scalars, read_scalars
 
 BRANCHES = ('student', 'teacher')
 
@@ -42,9 +43,8 @@ def read_result(work_dir: Path, name: str, seed: int, iteration: int) -> RunResu
         RunResult | None: None where the run has not come so far.
     """
     found: dict[str, float] = {}
-    for log in sorted(work_dir.glob('*/vis_data/scalars.json')):
-        for line in log.read_text(encoding='utf-8').splitlines():
-            scalars = json.loads(line)
+    for log in find_scalars(work_dir):
+        for scalars in read_scalars(log):
             if scalars.get('step') != iteration:
                 continue
             if 'mIoU' in scalars:

@@ -141,12 +141,13 @@ def write_pseudo_labels(
     if not is_main_process():
         return None
     report = make_report(out, list(images.values()), thresholds)
-    write_file(out / 'report.json', json.dumps(report, indent=2) + '\n')
     table = io.StringIO()
     writer = csv.DictWriter(table, CSV_HEADER, lineterminator='\n')
     writer.writeheader()
     writer.writerows({'class': name, **row} for name, row in report['classes'].items())
     write_file(out / 'report.csv', table.getvalue())
+    # Last: where it is, all is done.
+    write_file(out / 'report.json', json.dumps(report, indent=2) + '\n')
     return report
 
 
@@ -225,8 +226,11 @@ def _test_config(cfg: Config, folder: str, tta: bool) -> Config:
     cfg.test_cfg = dict(type='TestLoop')
     if tta:
         cfg.model = dict(type='ScoreTTAModel', module=cfg.model)
-    hooks = [hook for hook in cfg.get('custom_hooks', []) if hook['type'] == 'CheckSetupHook']
-    cfg.custom_hooks = [*hooks, dict(type='ProgressBarHook', title='pseudo-labels')]
+    # A checkpoint of another model must not label anything, whatever hooks the training had.
+    cfg.custom_hooks = [
+        dict(type='CheckSetupHook'),
+        dict(type='ProgressBarHook', title='pseudo-labels'),
+    ]
     # Processes that share the work need no wrapper: nothing is trained.
     cfg.launcher = 'none'
     return cfg
@@ -247,5 +251,5 @@ def _without_masks(node: Any) -> Any:
         for each in node
         if not (isinstance(each, Mapping) and each.get('type') == 'LoadAnnotations')
     ]
-    # Of a list of alternatives, such as TestTimeAug has, nothing may be left.
-    return [each for each in kept if each != []]
+    # Of a list of alternatives, such as TestTimeAug has, nothing may be left. A size stays a tuple.
+    return type(node)(each for each in kept if each != [])

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from mmengine.dist import broadcast_object_list, is_main_process
 
 from ..datasets.files import write_file
 
@@ -13,7 +17,7 @@ MANIFEST = 'run.json'
 
 
 def claim_folder(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Make a folder this run's own, or find that it is.
+    """Make a folder this run's own, or find that it is; of several processes one looks, for all.
 
     Args:
         folder (Path): The folder; made where it does not exist.
@@ -22,6 +26,47 @@ def claim_folder(folder: Path, manifest: Mapping[str, Any]) -> None:
     Raises:
         FileExistsError: If the folder holds anything of another run; says what differs.
     """
+    problem = [None]
+    if is_main_process():
+        try:
+            _claim(folder, manifest)
+        except FileExistsError as error:
+            problem = [str(error)]
+    broadcast_object_list(problem)
+    if problem[0]:
+        raise FileExistsError(problem[0])
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from working in a folder as long as this one, or a child of it, lives.
+
+    Args:
+        folder (Path): The folder. Its lock goes with the processes, however they end.
+
+    Raises:
+        BlockingIOError: If another process has it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    handle = os.open(folder / '.lock', os.O_RDWR | os.O_CREAT)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BlockingIOError(
+                f'another process is at work in {folder}: wait for it, or end it, and try again'
+            ) from None
+        os.set_inheritable(handle, True)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _claim(folder: Path, manifest: Mapping[str, Any]) -> None:
     path = folder / MANIFEST
     if path.is_file():
         old = json.loads(path.read_text(encoding='utf-8'))

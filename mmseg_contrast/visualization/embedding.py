@@ -17,6 +17,8 @@ from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
 from torch import Tensor, nn
 
+from ..models.memory import ClassMemoryBank
+
 METHODS = ('tsne', 'pca', 'umap')
 
 
@@ -73,31 +75,22 @@ def draw_balanced(labels: np.ndarray, number: int, rng: np.random.Generator) -> 
     return np.concatenate([np.zeros(0, int), *drawn])
 
 
-def find_bank(model: nn.Module, dim: int, num_classes: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """Find the rows of a memory bank of this embedding.
-
-    A bank is a module, not the teacher's, with a buffer ``rows`` of shape (C, L, D) and a buffer
-    ``count`` of shape (C,) that says how many of the rows of each class are valid, from the front.
+def find_bank(head: nn.Module) -> tuple[np.ndarray, np.ndarray] | None:
+    """Read the memory bank of a contrast head, whose rows are of the head's embedding.
 
     Args:
-        model (nn.Module): The segmentor.
-        dim (int): Channels D.
-        num_classes (int): Number of classes C.
+        head (nn.Module): The head whose embedding is drawn; another head's bank is of another space,
+            whatever its size.
 
     Returns:
-        tuple[np.ndarray, np.ndarray] | None: Unit vectors (N, D) and their classes (N,).
+        tuple[np.ndarray, np.ndarray] | None: Unit vectors (N, D) and their classes (N,), N = 0 while
+        the bank is empty; None if the head has no bank.
     """
-    for name, module in model.named_modules():
-        buffers = dict(module.named_buffers(recurse=False))
-        rows, count = buffers.get('rows'), buffers.get('count')
-        if rows is None or count is None or name.split('.')[0] == 'teacher':
-            continue
-        if rows.ndim != 3 or (rows.shape[0], rows.shape[2]) != (num_classes, dim):
-            continue
-        valid = torch.arange(rows.shape[1], device=count.device) < count.unsqueeze(1)
-        vectors = nn.functional.normalize(rows[valid].float(), dim=1)
-        return vectors.cpu().numpy(), valid.nonzero()[:, 0].cpu().numpy()
-    return None
+    bank = next((each for each in head.modules() if isinstance(each, ClassMemoryBank)), None)
+    if bank is None:
+        return None
+    vectors = nn.functional.normalize(bank.rows[bank.valid].float(), dim=1)
+    return vectors.cpu().numpy(), bank.valid.nonzero()[:, 0].cpu().numpy()
 
 
 def separation(vectors: np.ndarray, labels: np.ndarray) -> dict[str, float]:

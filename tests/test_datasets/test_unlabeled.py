@@ -103,9 +103,25 @@ def test_paths_are_joined_with_the_data_root(folder, tmp_path):
     assert names(dataset, folder) == ['b.jpg']
 
 
+@pytest.mark.parametrize('write', [str, lambda p: f'./{p.name}', lambda p: p.with_suffix('').name])
+def test_excluded_images_may_be_written_in_any_way(folder, tmp_path, write):
+    paths = sorted(p for p in folder.iterdir() if p.is_file())
+    (tmp_path / 'gone.txt').write_text(f'\ufeff{write(paths[0])}\n', encoding='utf-8')
+    dataset = build(folder, exclude_list=str(tmp_path / 'gone.txt'))
+    left = {dataset.get_data_info(i)['img_path'] for i in range(len(dataset))}
+    whole = {info['img_path'] for info in map(build(folder).get_data_info, range(len(dataset) + 1))}
+    assert whole - left == {str(paths[0])}
+
+
+def test_excluded_images_that_the_folder_does_not_have_are_named(folder, tmp_path):
+    (tmp_path / 'gone.txt').write_text('tpyo\n')
+    with pytest.raises(ValueError, match=r'image tpyo of exclude_list .* is none of the'):
+        build(folder, exclude_list=str(tmp_path / 'gone.txt'))
+
+
 def test_exclude_lists_leave_the_complement(folder, tmp_path):
     (tmp_path / 'one.txt').write_text('a\nsub/c\n')
-    (tmp_path / 'two.txt').write_text('sub/deep/d.tif\nnot_there\n')
+    (tmp_path / 'two.txt').write_text('sub/deep/d.tif\n')
     lists = [str(tmp_path / 'one.txt'), str(tmp_path / 'two.txt')]
     assert names(build(folder, exclude_list=lists), folder) == [
         'b.jpg',

@@ -121,6 +121,59 @@ def crop_too_large(folder):
         crop.crop_size = (96, 64)
 
 
+def labeled_pipeline(folder):
+    return folder.cfg.train_dataloader.dataset.datasets[0].pipeline
+
+
+def empty_labeled_list(folder):
+    (folder.data / 'lists' / 'mosaic.0@8.txt').write_text('')
+
+
+def wrong_suffix_in_a_folder(folder):
+    dataset = folder.cfg.train_dataloader.dataset.datasets[0]
+    dataset.ann_file, dataset.img_suffix = '', '.jpg'
+
+
+def missing_mask_for_validation(folder):
+    sorted((folder.data / 'annotations' / 'val').iterdir())[0].unlink()
+
+
+def strange_value_for_validation(folder):
+    path = sorted((folder.data / 'annotations' / 'val').iterdir())[0]
+    mask = cv2.imread(str(path), 0)
+    mask[:9, :9] = 77
+    cv2.imwrite(str(path), mask)
+
+
+def branches_that_differ(folder):
+    labeled_pipeline(folder)[-1].branch_field = ['sup', 'weak']
+
+
+def no_branches_of_labels(folder):
+    labeled_pipeline(folder)[-1] = {'type': 'PackSegInputs'}
+
+
+def no_weak_branch(folder):
+    del folder.cfg.train_dataloader.dataset.datasets[1].pipeline[-1]['weak']
+
+
+def another_name_of_a_branch(folder):
+    for dataset in folder.cfg.train_dataloader.dataset.datasets:
+        dataset.pipeline[-1].branch_field = ['labeled', 'weak', 'strong']
+    labeled_pipeline(folder)[-1]['labeled'] = labeled_pipeline(folder)[-1].pop('sup')
+
+
+def plain_preprocessor(folder):
+    folder.cfg.model.data_preprocessor.type = 'SegDataPreProcessor'
+    folder.cfg.model.data_preprocessor.size = (64, 64)
+
+
+def frozen_teacher_that_knows_nothing(folder):
+    folder.cfg.model.semi_train_cfg.burn_in = 0
+    [hook] = [hook for hook in folder.cfg.custom_hooks if hook.type == 'MeanTeacherHook']
+    hook.momentum = 0
+
+
 def unknown_selector(folder):
     folder.cfg.model.selector.type = 'DynamicRegionSelection'
 
@@ -167,8 +220,18 @@ def negative_burn_in(folder):
         (crop_too_large, r'crop of 96 x 64 .* larger than the images .* at most 70 x 73'),
         (unknown_selector, r'DynamicRegionSelection'),
         (unknown_mixing, r'MixUpCut'),
-        (momentum_out_of_range, r'momentum=1\.5\) .* use \(0, 1\]'),
+        (momentum_out_of_range, r'momentum=1\.5\) .* use \[0, 1\]'),
         (negative_burn_in, r'burn_in=-1 '),
+        (empty_labeled_list, r'the list .*0@8\.txt is empty'),
+        (wrong_suffix_in_a_folder, r'there is no \.jpg image in data/mosaic/images/train'),
+        (missing_mask_for_validation, r'1 of \d+ masks are missing, .*annotations/val/'),
+        (strange_value_for_validation, r'images/val.* ids 0-8, 77, 255, but 9 classes have 0 to 8'),
+        (branches_that_differ, r"branches \['sup', 'weak', 'strong'\], .* \['sup', 'weak'\]"),
+        (no_branches_of_labels, r"branches None, and that of another source \['sup'"),
+        (no_weak_branch, r"give \['strong', 'sup'\], .*add the branches \['weak'\] in MultiBranch"),
+        (another_name_of_a_branch, r"rename the branches \['labeled'\] in MultiBranch"),
+        (plain_preprocessor, r"which a SegDataPreProcessor .*'MultiBranchDataPreprocessor'"),
+        (frozen_teacher_that_knows_nothing, r'momentum=0\) keeps .* untrained'),
     ],
 )
 def test_bad_setup(folder, spoil, said):
@@ -224,6 +287,16 @@ def test_resuming_into_another_config(folder, checkpoint):
     folder.set(model__selector__keep_ratio=0.5)
     said = r'model\.selector\.keep_ratio: it was 0\.8 in the run to resume, and is 0\.5'
     assert re.search(said, folder.refused('--resume', path))
+
+
+def test_resuming_with_other_data_or_optimiser(folder, checkpoint):
+    path = checkpoint(lambda state: None)
+    sampler = folder.cfg.train_dataloader.sampler
+    sampler.source_ratio = [3, 1]
+    assert 'train_dataloader.sampler.source_ratio[0]: it was' in folder.refused('--resume', path)
+    sampler.source_ratio = [1, 1]
+    folder.cfg.optim_wrapper.optimizer.weight_decay = 0.5
+    assert 'optim_wrapper.optimizer.weight_decay: it was' in folder.refused('--resume', path)
 
 
 def test_resuming_from_nowhere(folder):

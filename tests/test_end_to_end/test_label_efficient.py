@@ -17,6 +17,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from mmseg_contrast.utils.chain import TRAINED, read_chain, run_chain
+from mmseg_contrast.utils.run_folder import locked
 
 REPO = Path(__file__).parents[2]
 TOOLS = REPO / 'tools'
@@ -56,7 +57,7 @@ class Stop(Exception):
     """Ends a chain between two stages."""
 
 
-def run(user, name, options=None, stop=None):
+def run(user, name, options=None, stop=None, chain='chain_tiny.py', **more):
     """Run the chain with its tools in this process; stop before the n-th tool."""
     calls = []
 
@@ -68,9 +69,8 @@ def run(user, name, options=None, stop=None):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(user.root)
-        chain = read_chain(Path('chain_tiny.py'))
         work_dir = Path('work_dirs') / name
-        results = run_chain(chain, work_dir, options or {}, tool)
+        results = run_chain(read_chain(Path(chain)), work_dir, tool, options, **more)
     return results, calls, user.root / work_dir
 
 
@@ -167,7 +167,7 @@ def test_a_finished_chain_runs_nothing_again(user, finished):
 
 def test_stopped_in_the_pseudo_labels_and_after_each_stage(user, finished):
     """What a kill leaves behind: some masks, no report; a validation that never ran."""
-    folder = user.root / 'work_dirs' / 'chain_cut'
+    folder = user.root / 'work_dirs' / 'chain cut'
     shutil.copytree(finished[2], folder)
     for stage in TRAINED[2:]:
         shutil.rmtree(folder / stage)
@@ -185,24 +185,27 @@ def test_stopped_in_the_pseudo_labels_and_after_each_stage(user, finished):
     for stage in TRAINED[:2]:
         (folder / stage / 'last_checkpoint').write_text(str(folder / stage / f'iter_{ITERS}.pth'))
     with pytest.raises(Stop):
-        run(user, 'chain_cut', stop=2)
+        run(user, 'chain cut', stop=2)
     assert {p: p.stat().st_mtime_ns for p in kept} == kept, 'finished masks are left alone'
     assert all(path.is_file() for path in gone)
     assert not (folder / 'semi_pretrain').exists()
-    results, calls, _ = run(user, 'chain_cut')
+    results, calls, _ = run(user, 'chain cut')
     assert calls == ['test.py', 'train.py', 'train.py']
     assert results == finished[0]
     assert_same_end(finished[2], folder)
 
 
-def test_killed_in_a_training(user, finished):
-    """SIGKILL to the command and its processes, while the fine-tuning trains."""
-    folder = user.root / 'work_dirs' / 'chain_killed'
-    shutil.copytree(finished[2] / 'pretrain', folder / 'pretrain')
+@pytest.mark.parametrize('whole_group', [True, False])
+def test_killed_in_a_training(user, finished, whole_group):
+    """SIGKILL to the command and its processes, or SIGTERM to it alone, while the fine-tuning trains."""
+    name = f'chain_killed_{whole_group}'
+    folder = user.root / 'work_dirs' / name
+    for part in ('pretrain', 'configs'):
+        shutil.copytree(finished[2] / part, folder / part)
     shutil.copy(finished[2] / 'run.json', folder)
     command = [sys.executable, TOOLS / 'train_label_efficient.py', 'chain_tiny.py']
     process = subprocess.Popen(
-        [*map(str, command), '--work-dir', 'work_dirs/chain_killed'],
+        [*map(str, command), '--work-dir', f'work_dirs/{name}'],
         cwd=user.root,
         env={**os.environ, 'PYTHONPATH': str(REPO)},
         stdout=subprocess.PIPE,
@@ -216,24 +219,82 @@ def test_killed_in_a_training(user, finished):
             assert process.poll() is None, process.communicate()[0][-3000:]
             time.sleep(0.005)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        if whole_group:
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.terminate()
         process.communicate()
+    assert process.returncode == (-signal.SIGKILL if whole_group else 128 + signal.SIGTERM)
+    with locked(folder):
+        pass  # nobody is at work there any more
     assert not (folder / 'finetune' / f'iter_{ITERS}.pth').is_file(), 'it was killed too late'
     with pytest.raises(Stop):
-        run(user, 'chain_killed', stop=1)
+        run(user, name, stop=1)
     assert_same_weights(finished[2], folder, 'finetune')
 
 
 def test_another_chain_does_not_get_the_folder(user, finished):
-    with pytest.raises(FileExistsError, match=r'belongs to another run .configs_sha256'):
+    with pytest.raises(FileExistsError, match=r'pretrain.randomness.seed: it was 0 .* and is 7'):
         run(user, 'chain_full', {'randomness.seed': 7})
+    other = (user.root / 'chain_tiny.py').read_text().replace(str(THRESHOLD), '0.5')
+    (user.root / 'chain_sure.py').write_text(other)
+    with pytest.raises(FileExistsError, match=r'masks in .* have the thresholds .*0\.12'):
+        run(user, 'chain_full', chain='chain_sure.py')
+
+
+def test_what_has_not_begun_may_change(user, finished):
+    folder = user.root / 'work_dirs' / 'chain_changed'
+    for part in ('pretrain', 'configs'):
+        shutil.copytree(finished[2] / part, folder / part)
+    shutil.copy(finished[2] / 'run.json', folder)
+    (folder / 'pretrain' / 'last_checkpoint').write_text(
+        str(folder / 'pretrain' / f'iter_{ITERS}.pth')
+    )
+    path = user.root / 'finetune_mosaic.py'
+    text = path.read_text()
+    try:
+        path.write_text(text.replace('weight_decay=0.01', 'weight_decay=0.02'))
+        with pytest.raises(Stop):
+            run(user, 'chain_changed', stop=0)
+    finally:
+        path.write_text(text)
+    assert 'weight_decay=0.02' in (folder / 'configs' / 'finetune.py').read_text()
+    weaker = {'pretrain_options': {'model.distortion_prob': 0.5}}
+    with pytest.raises(FileExistsError, match=r'pretrain\.model\.distortion_prob: it was 0\.8'):
+        run(user, 'chain_changed', stop=0, **weaker)
+    with pytest.raises(Stop):
+        run(user, 'chain_new', stop=0, **weaker)
+    configs = user.root / 'work_dirs' / 'chain_new' / 'configs'
+    found = [Config.fromfile(configs / f'{stage}.py').model for stage in TRAINED]
+    assert [model.get('distortion_prob') for model in found] == [0.5, None, 0.5, None]
+
+
+@pytest.mark.parametrize(
+    ('options', 'chain', 'said'),
+    [
+        ({'model.distortion_prob': 0.5}, None, 'finetune cannot be built.*--pretrain-options'),
+        ({'trian_cfg.max_iters': 2}, None, 'did you mean train_cfg'),
+        ({}, ('threshold', 'class_thresholds=dict(gras=0.5), threshold'), "did you mean 'grass'"),
+    ],
+)
+def test_nothing_begins_that_cannot_end(user, options, chain, said):
+    text = (user.root / 'chain_tiny.py').read_text()
+    (user.root / 'chain_wrong.py').write_text(text.replace(*chain, 1) if chain else text)
+    with pytest.raises((ValueError, KeyError), match=said):
+        run(user, 'chain_wrong', options, stop=0, chain='chain_wrong.py')
+    assert not (user.root / 'work_dirs' / 'chain_wrong').exists()
+
+
+def test_two_commands_do_not_work_in_one_folder(user, finished):
+    with locked(finished[2]), pytest.raises(BlockingIOError, match='another process is at work'):
+        run(user, 'chain_full')
 
 
 def command_to_label(finished, out):
     folder = finished[2] / 'finetune'
     return (
         'pseudo_label.py',
-        folder / 'finetune_mosaic.py',
+        finished[2] / 'configs' / 'finetune.py',
         folder / f'iter_{ITERS}.pth',
         '--images=data/mosaic/images/train',
         '--list=data/mosaic/lists/mosaic.0@8-unlabeled.txt',
@@ -287,6 +348,28 @@ def test_what_it_cannot_do_is_one_sentence(user, finished, out, arguments, said)
     assert not (user.root / 'new').exists()
 
 
+@pytest.mark.parametrize(
+    ('config', 'checkpoint', 'said'),
+    [
+        ('configs/finetune.py', f'pretrain/iter_{ITERS}.pth', 'it lacks decode_head.conv_seg'),
+        ('configs/pretrain.py', f'pretrain/iter_{ITERS}.pth', 'has no classifier'),
+        ('configs/finetune.py', 'results.json', 'cannot be read as a checkpoint'),
+    ],
+)
+@pytest.mark.parametrize('tool', ['pseudo_label.py', 'test.py'])
+def test_what_has_no_classifier_predicts_nothing(user, finished, tool, config, checkpoint, said):
+    arguments = ['--images=data/mosaic/images/train', '--out=untrained']
+    if tool == 'test.py':
+        arguments = ['--work-dir=untrained']
+        if checkpoint == 'results.json':
+            pytest.skip('MMEngine reads it')
+    with pytest.raises(SystemExit) as end:
+        user.ours(tool, finished[2] / config, finished[2] / checkpoint, *arguments)
+    assert said in str(end.value)
+    assert not list((user.root / 'untrained').rglob('*.png'))
+    shutil.rmtree(user.root / 'untrained', ignore_errors=True)
+
+
 def test_a_fine_tuning_without_its_pretraining_says_so(user):
     with pytest.raises(SystemExit) as end:
         user.ours('train.py', 'finetune_mosaic.py')
@@ -302,7 +385,7 @@ def test_features_of_pretrained_and_fine_tuned_side_by_side(user, finished, caps
     runs = []
     for stage in TRAINED[:2]:
         folder = finished[2] / stage
-        config = folder / f'{stage}_mosaic.py'
+        config = finished[2] / 'configs' / f'{stage}.py'
         runs += ['--run', stage, config, folder / f'iter_{ITERS}.pth']
     plot(user, 'features.png', *runs)
     assert (user.root / 'features.png').read_bytes().startswith(b'\x89PNG')

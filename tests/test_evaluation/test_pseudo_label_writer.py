@@ -81,9 +81,10 @@ def test_thresholds_by_name():
 
 def test_masks_are_not_loaded_however_deep():
     load = {'type': 'LoadAnnotations'}
-    pipeline = [{'type': 'A'}, load, {'type': 'T', 'transforms': [[{'type': 'B'}, load], [load]]}]
+    resize = {'type': 'A', 'scale': (320, 240)}
+    pipeline = [resize, load, {'type': 'T', 'transforms': [[{'type': 'B'}, load], [load]]}]
     assert _without_masks(pipeline) == [
-        {'type': 'A'},
+        resize,
         {'type': 'T', 'transforms': [[{'type': 'B'}]]},
     ]
 

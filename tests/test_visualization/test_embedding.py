@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch import nn
 
+from mmseg_contrast.models.memory import ClassMemoryBank
 from mmseg_contrast.visualization.embedding import (
     PixelFeatures,
     align_labels,
@@ -69,23 +70,23 @@ def test_projection_refuses_what_it_cannot_draw():
         project(np.eye(5), 'lda', 0)
 
 
-class Bank(nn.Module):
-    def __init__(self, classes=3, size=4, dim=6):
-        super().__init__()
-        self.register_buffer('rows', torch.randn(classes, size, dim))
-        self.register_buffer('count', torch.tensor([4, 0, 2]))
+def head_with_bank(counts, dim=6):
+    bank = ClassMemoryBank(len(counts), 4, dim)
+    bank.rows.normal_(std=3)
+    bank.count.copy_(torch.tensor(counts))
+    return nn.ModuleDict({'projector': nn.Conv2d(3, dim, 1), 'bank': bank})
 
 
-def test_bank_is_found_by_its_buffers():
-    model = nn.ModuleDict({'head': nn.ModuleDict({'bank': Bank()}), 'conv': nn.Conv2d(3, 6, 1)})
-    vectors, labels = find_bank(model, 6, 3)
+def test_bank_is_that_of_the_head():
+    first, second = head_with_bank([4, 0, 2]), head_with_bank([1, 1, 1])
+    vectors, labels = find_bank(first)
     assert labels.tolist() == [0] * 4 + [2] * 2
-    rows = model['head']['bank'].rows
+    rows = first['bank'].rows
     expected = nn.functional.normalize(torch.cat([rows[0], rows[2, :2]]), dim=1)
     np.testing.assert_allclose(vectors, expected.numpy(), rtol=1e-6)
-    assert find_bank(model, 5, 3) is None, 'an embedding of another size is not what is drawn'
-    assert find_bank(model, 6, 4) is None
-    assert find_bank(nn.ModuleDict({'teacher': Bank()}), 6, 3) is None
+    assert find_bank(second)[1].tolist() == [0, 1, 2]
+    assert find_bank(first['projector']) is None
+    assert find_bank(head_with_bank([0, 0]))[0].shape == (0, 6), 'an empty bank'
 
 
 @pytest.mark.parametrize('with_bank', [True, False])

@@ -1,25 +1,29 @@
 """Measure each contrastive loss against its naive form: time and peak memory, forward and backward.
 
 The forms of a case are interleaved; times are medians after a warm-up, with an allocator that keeps its
-blocks (as on a GPU). The peak is that of the allocator, gradients included and inputs not.
+blocks (as on a GPU). The peak is that of the allocator, gradients included and inputs not. Forms that
+draw pixels draw the same ones.
 """
 
 import argparse
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import torch
 import torch.nn.functional as F
 from rich.progress import track
 from torch import Tensor
 
+from mmseg_contrast.models.decode_heads.contrast_head import group_by_class
 from mmseg_contrast.models.losses import (
+    SupervisedContrastLoss,
     class_bank_contrast,
     grouped_contrast,
     supervised_contrast,
 )
+from mmseg_contrast.models.utils import ClassSelectors, gather_pixels, sample_anchors
 from mmseg_contrast.utils.cli import one_sentence
 from mmseg_contrast.utils.measure import (
     add_measure_arguments,
@@ -32,11 +36,14 @@ from mmseg_contrast.utils.measure import (
 EXAMPLE = """\
 examples:
   OMP_NUM_THREADS=1 python tools/analysis_tools/benchmark_losses.py --out losses.csv
-  python tools/analysis_tools/benchmark_losses.py --cases within_image --sizes large --repeats 3
+  python tools/analysis_tools/benchmark_losses.py --cases batch hybrid --sizes large --repeats 3
 """
+PEER = 'pytorch-metric-learning'
 SIZES = ('tiny', 'standard', 'large')
 HEADER = ('case', 'form', 'ms', 'MiB', 'time ratio', 'memory ratio', 'difference')
+NUM_CLASSES = 19
 TEMPERATURE = 0.07
+SEED = 0
 
 
 @dataclass
@@ -74,6 +81,140 @@ def unit(*shape: int, device: str) -> Tensor:
     return F.normalize(torch.randn(*shape, device=device), dim=-1).requires_grad_()
 
 
+def block_labels(images: int, height: int, width: int, classes: int, device: str) -> Tensor:
+    """Draw labels (images, height, width) that are alike in blocks, as those of photographs are."""
+    blocks = torch.randint(0, classes, (images, 1, 8, 8), device=device).float()
+    return F.interpolate(blocks, (height, width)).long()[:, 0]
+
+
+def labeled_pixels(images: int, side: int, device: str) -> tuple[Tensor, Tensor]:
+    """Draw unit vectors (images, side * side, 256) that receive gradients, and their labels."""
+    labels = block_labels(images, side, side, NUM_CLASSES, device).flatten(1)
+    return unit(*labels.shape, 256, device=device), labels
+
+
+def bank_and_vectors(size: str, device: str) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """Draw vectors (8, 256, N) that receive gradients, labels, 256 bank rows a class and which are valid."""
+    classes, length = (3, 4) if size == 'tiny' else (NUM_CLASSES, 256)
+    for positions in {'tiny': [8]}.get(size, [1024, 2048]):
+        yield (
+            torch.randn(8, 256, positions, device=device, requires_grad=True),
+            torch.randint(0, classes, (8, positions), device=device),
+            torch.randn(classes, length, 256, device=device),
+            torch.ones(classes, length, dtype=torch.bool, device=device),
+        )
+
+
+# ------------------------------------------------------------------ naive forms and the peer
+
+Group = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+@cache
+def find_peer() -> Callable[..., Tensor] | None:
+    """Return pytorch-metric-learning's form of Eq. 1; where it is not installed, say so, once."""
+    if importlib.util.find_spec('pytorch_metric_learning') is None:
+        print(f'{PEER} is not installed, so its forms are missing: pip install --no-deps {PEER}')
+        return None
+    from pytorch_metric_learning.losses import SupConLoss
+
+    loss = SupConLoss(temperature=TEMPERATURE)
+
+    def peer(x: Tensor, labels: Tensor, keys: Tensor, key_labels: Tensor) -> Tensor:
+        # Where it gets the very same labels twice, it leaves out an anchor's own position.
+        return loss(x, labels, ref_emb=keys, ref_labels=key_labels.clone())
+
+    return peer
+
+
+def dense_supervised(x: Tensor, labels: Tensor, keys: Tensor, key_labels: Tensor) -> Tensor:
+    """Compute Eq. 1 of Zhao et al. from all pairs of anchors (N, D) and keys (M, D)."""
+    logits = x @ keys.T / TEMPERATURE
+    positive = (labels[:, None] == key_labels).float()
+    log_prob = logits - logits.logsumexp(1, keepdim=True)
+    return -((positive * log_prob).sum(1) / positive.sum(1)).mean()
+
+
+def supervised_forms(
+    ours: Callable[[], Tensor], groups: Callable[[], Iterable[Group]], pairs: int
+) -> list[Form]:
+    """Return our form of Eq. 1, the dense one, and that of pytorch-metric-learning.
+
+    Args:
+        ours (Callable): Computes the loss.
+        groups (Callable): Returns anchors, their labels, keys and their labels of each group.
+        pairs (int): Anchors times keys, of all groups.
+    """
+
+    def mean_of(loss: Callable[..., Tensor]) -> Tensor:
+        return torch.stack([loss(*group) for group in groups()]).mean()
+
+    forms = [
+        Form('streamed', ours),
+        Form('dense', partial(mean_of, dense_supervised), 28 * pairs),
+    ]
+    if peer := find_peer():
+        forms.append(Form(PEER, partial(mean_of, peer), 44 * pairs))
+    return forms
+
+
+def dense_c3semiseg(anchors: Tensor, keys: Tensor, labels: Tensor) -> Tensor:
+    """Compute Eq. 5 of C3-SemiSeg from all pairs of N anchors and the N keys at their positions."""
+    logits = anchors @ keys.T / TEMPERATURE
+    same = labels[:, None] == labels
+    negative = logits.masked_fill(same, -torch.inf).logsumexp(1, keepdim=True)
+    term = F.softplus(negative - logits)
+    positive = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    return ((term * positive).sum(1) / positive.sum(1)).mean()
+
+
+def sample_by_loops(
+    labels: Tensor, hard: Tensor, classes: int, samples: int
+) -> Iterator[tuple[int, int, Tensor]]:
+    """Draw half hard, half easy pixels of each class and image; yield image, class and positions."""
+    labels, hard = labels.flatten(1), hard.flatten(1)
+    order = torch.rand(labels.numel(), device=labels.device).view_as(labels)
+    for image in range(len(labels)):
+        for c in range(classes):
+            own = labels[image] == c
+            sides = [(own & side).nonzero()[:, 0] for side in (hard[image], ~hard[image])]
+            number = min(len(sides[0]), max(samples - len(sides[1]), samples // 2))
+            drawn = [side[order[image, side].argsort()] for side in sides]
+            yield image, c, torch.cat([drawn[0][:number], drawn[1][: samples - number]])
+
+
+def all_bank_pairs(
+    x: Tensor, labels: Tensor, rows: Tensor, scores: Tensor, row_scores: Tensor
+) -> Tensor:
+    """Compute Eq. 8-11 of Alonso et al. from all pairs of pixels and rows of a class.
+
+    Args:
+        x (Tensor): Vectors of shape (B, D, N).
+        labels (Tensor): Their classes, (B, N).
+        rows (Tensor): Bank rows of shape (C, L, D).
+        scores (Tensor): Attention of the vectors, (B, N).
+        row_scores (Tensor): Attention of the rows, (C, L).
+    """
+    x, labels, scores = x.transpose(1, 2).flatten(0, 1), labels.flatten(), scores.flatten()
+    total = 0
+    for c, (z, t) in enumerate(zip(rows, row_scores)):
+        chosen = labels == c
+        p, s = x[chosen], scores[chosen]
+        distance = 1 - F.normalize(p, dim=1) @ F.normalize(z, dim=1).T
+        weight = (s / s.mean())[:, None] * (t / t.mean())
+        total = total + (weight * distance).mean()
+    return total / len(rows)
+
+
+def score_of_class(selectors: ClassSelectors, c: int, rows: Tensor) -> Tensor:
+    """Compute the attention of rows (N, D) by the module of class c, as a module for each would."""
+    norm = selectors.norm
+    hidden = rows @ selectors.weight[c].T
+    hidden = F.batch_norm(hidden, None, None, norm.weight[c], norm.bias[c], training=True)
+    hidden = F.leaky_relu(hidden, 0.2)
+    return (hidden @ selectors.score_weight[c] + selectors.score_bias[c]).sigmoid()
+
+
 # ------------------------------------------------------------------ cases; a new one is a function here
 
 
@@ -81,70 +222,87 @@ def within_image(size: str, device: str) -> Iterator[Case]:
     """Supervised contrast of all pixels of an image (Zhao et al., Eq. 1), at 65 x 65 and above."""
     shapes = {'tiny': [(2, 6)], 'standard': [(2, 65), (1, 129)], 'large': [(1, 193)]}[size]
     for images, side in shapes:
-        length, classes = side * side, 19
-        x = unit(images, length, 256, device=device)
-        blocks = torch.randint(0, classes, (images, 1, 8, 8), device=device).float()
-        labels = F.interpolate(blocks, (side, side)).long().flatten(1)
-        arguments = (labels, None, TEMPERATURE, classes)
+        x, labels = labeled_pixels(images, side, device)
+        options = {'temperature': TEMPERATURE, 'num_classes': NUM_CLASSES}
 
-        def ours(x=x, arguments=arguments, keep=False) -> Tensor:
-            return supervised_contrast(x, None, *arguments, keep_tiles=keep)[0].mean()
+        def ours(x=x, labels=labels, options=options, keep=False) -> Tensor:
+            return supervised_contrast(x, None, labels, None, **options, keep_tiles=keep)[0].mean()
 
-        def two_views(x=x, labels=labels, classes=classes) -> Tensor:
-            return supervised_contrast(x, x, labels, labels, TEMPERATURE, classes)[0].mean()
+        def two_views(x=x, labels=labels, options=options) -> Tensor:
+            return supervised_contrast(x, x, labels, labels, **options)[0].mean()
 
-        def dense(x=x, labels=labels) -> Tensor:
-            losses = []
-            for f, y in zip(x, labels):
-                logits = f @ f.T / TEMPERATURE
-                positive = (y[:, None] == y).float()
-                log_prob = logits - logits.logsumexp(1, keepdim=True)
-                losses.append(-((positive * log_prob).sum(1) / positive.sum(1)).mean())
-            return torch.stack(losses).mean()
-
-        pairs = 4 * length**2
         forms = [
-            Form('streamed', ours),
-            Form('dense', dense, 7 * pairs),
-            Form('streamed, tiles kept', lambda ours=ours: ours(keep=True), pairs // 2),
+            *supervised_forms(ours, partial(zip, x, labels, x, labels), images * side**4),
+            Form('streamed, tiles kept', partial(ours, keep=True), 2 * side**4),
             Form('streamed, two views', two_views),
         ]
-        if importlib.util.find_spec('pytorch_metric_learning'):
-            from pytorch_metric_learning.losses import SupConLoss
-
-            peer = SupConLoss(temperature=TEMPERATURE)
-            # It leaves an anchor's own position out, so that its value differs.
-            forms.append(
-                Form(
-                    'pytorch-metric-learning',
-                    lambda x=x, labels=labels, peer=peer: torch.stack(
-                        [*map(peer, x, labels)]
-                    ).mean(),
-                    11 * pairs,
-                )
-            )
         yield Case(f'within_image {images} x {side}x{side}', [x], forms)
+
+
+def batch(size: str, device: str) -> Iterator[Case]:
+    """Supervised contrast of 10,000 random pixels of 16 images (Zhao et al.); large, of all."""
+    images, side = (2, 6) if size == 'tiny' else (16, 65)
+    number = {'tiny': 50, 'standard': 10_000, 'large': images * side * side}[size]
+    x, labels = labeled_pixels(images, side, device)
+    loss = SupervisedContrastLoss('batch', TEMPERATURE, number)
+
+    def ours() -> Tensor:
+        torch.manual_seed(SEED)
+        return loss(x, None, labels, NUM_CLASSES)[0]
+
+    def groups() -> Iterable[Group]:
+        torch.manual_seed(SEED)
+        drawn = torch.rand(labels.numel(), device=device).argsort()[:number]
+        pixels, chosen = x.flatten(0, 1)[drawn], labels.flatten()[drawn]
+        yield pixels, chosen, pixels, chosen
+
+    yield Case(
+        f'batch {number} of {images} x {side}x{side}',
+        [x],
+        supervised_forms(ours, groups, number**2),
+    )
+
+
+def hybrid(size: str, device: str) -> Iterator[Case]:
+    """Supervised contrast of each image with itself and 4,096 pixels of the others; large, with all."""
+    images, side = (3, 6) if size == 'tiny' else (4, 65)
+    length = side * side
+    number = {'tiny': 20, 'standard': 4096, 'large': (images - 1) * length}[size]
+    x, labels = labeled_pixels(images, side, device)
+    loss = SupervisedContrastLoss('hybrid', TEMPERATURE, number)
+
+    def ours() -> Tensor:
+        torch.manual_seed(SEED)
+        return loss(x, None, labels, NUM_CLASSES)[0]
+
+    def groups() -> Iterable[Group]:
+        torch.manual_seed(SEED)
+        drawn = torch.rand(images, (images - 1) * length, device=device).argsort(1)[:, :number]
+        for i, index in enumerate(drawn):
+            others = [k for k in range(images) if k != i]
+            keys = torch.cat([x[i], x[others].flatten(0, 1)[index]])
+            yield x[i], labels[i], keys, torch.cat([labels[i], labels[others].flatten()[index]])
+
+    pairs = images * length * (length + number)
+    yield Case(
+        f'hybrid {images} x {side}x{side} + {number}', [x], supervised_forms(ours, groups, pairs)
+    )
 
 
 def c3semiseg(size: str, device: str) -> Iterator[Case]:
     """Contrast of C3-SemiSeg (Eq. 5): 8 images, 19 classes, 20 sampled pixels of each."""
-    images, classes, samples = (2, 3, 4) if size == 'tiny' else (8, 19, 20)
+    images, classes, samples = (2, 3, 4) if size == 'tiny' else (8, NUM_CLASSES, 20)
     x = unit(classes, images * samples, 256, device=device)
     keys = unit(classes, images * samples, 256, device=device).detach()
     mask = torch.ones(x.shape[:2], dtype=torch.bool, device=device)
+    labels = torch.arange(classes, device=device).repeat_interleave(x.shape[1])
 
     def ours() -> Tensor:
         total, count, *_ = grouped_contrast(x, keys, mask, mask, TEMPERATURE)
         return total / count
 
     def dense() -> Tensor:
-        label = torch.arange(classes, device=device).repeat_interleave(x.shape[1])
-        logits = x.flatten(0, 1) @ keys.flatten(0, 1).T / TEMPERATURE
-        same = label[:, None] == label
-        negative = logits.masked_fill(same, -torch.inf).logsumexp(1, keepdim=True)
-        term = F.softplus(negative - logits)
-        positive = same & ~torch.eye(len(label), dtype=torch.bool, device=device)
-        return ((term * positive).sum(1) / positive.sum(1)).mean()
+        return dense_c3semiseg(x.flatten(0, 1), keys.flatten(0, 1), labels)
 
     yield Case(
         f'c3semiseg {images} x {classes} x {samples}',
@@ -153,9 +311,44 @@ def c3semiseg(size: str, device: str) -> Iterator[Case]:
     )
 
 
+def c3semiseg_sampling(size: str, device: str) -> Iterator[Case]:
+    """Contrast of C3-SemiSeg with its sampling from embeddings of student and teacher, 64 x 128."""
+    images, classes, samples = (2, 3, 4) if size == 'tiny' else (8, NUM_CLASSES, 20)
+    height, width = (8, 8) if size == 'tiny' else (64, 128)
+    x = torch.randn(images, 256, height, width, device=device, requires_grad=True)
+    teacher = torch.randn(x.shape, device=device)
+    labels = block_labels(images, height, width, classes, device)
+    hard = torch.rand(labels.shape, device=device) < 0.3
+
+    def ours() -> Tensor:
+        torch.manual_seed(SEED)
+        index, filled = sample_anchors(labels, classes, samples, hard)
+        anchors, keys = (
+            group_by_class(F.normalize(gather_pixels(each, index), dim=-1)) for each in (x, teacher)
+        )
+        mask = group_by_class(filled)
+        total, count, *_ = grouped_contrast(anchors, keys, mask, mask, TEMPERATURE)
+        return total / count
+
+    def loops() -> Tensor:
+        torch.manual_seed(SEED)
+        anchors, keys, found = [], [], []
+        for image, c, place in sample_by_loops(labels, hard, classes, samples):
+            anchors.append(F.normalize(x[image].flatten(1)[:, place].T, dim=1))
+            keys.append(F.normalize(teacher[image].flatten(1)[:, place].T, dim=1))
+            found.append(torch.full_like(place, c))
+        return dense_c3semiseg(torch.cat(anchors), torch.cat(keys), torch.cat(found))
+
+    yield Case(
+        f'c3semiseg_sampling {images} x {classes} x {samples}',
+        [x],
+        [Form('sorted, streamed', ours), Form('loops, dense', loops)],
+    )
+
+
 def csc(size: str, device: str) -> Iterator[Case]:
     """Contrast of CSC (Eq. 6, N = 1): 1,216 anchors against each other and 19 x 2,000 bank rows."""
-    classes, anchors, length = (3, 4, 8) if size == 'tiny' else (19, 64, 2000)
+    classes, anchors, length = (3, 4, 8) if size == 'tiny' else (NUM_CLASSES, 64, 2000)
     x = unit(classes, anchors, 256, device=device)
     bank = unit(classes, length, 256, device=device).detach()
     mask = torch.ones(x.shape[:2], dtype=torch.bool, device=device)
@@ -187,42 +380,56 @@ def csc(size: str, device: str) -> Iterator[Case]:
 
 def memory_bank(size: str, device: str) -> Iterator[Case]:
     """Loss of the class-wise memory bank (Alonso et al., Eq. 8-11), 256 rows a class."""
-    classes, length = (3, 4) if size == 'tiny' else (19, 256)
-    for positions in {'tiny': [8]}.get(size, [1024, 2048]):
-        x = torch.randn(8, 256, positions, device=device, requires_grad=True)
-        labels = torch.randint(0, classes, (8, positions), device=device)
-        rows = torch.randn(classes, length, 256, device=device)
-        valid = torch.ones(classes, length, dtype=torch.bool, device=device)
-        scores = torch.rand(8, positions, device=device).add(0.5).requires_grad_()
-        row_scores = torch.rand(classes, length, device=device).add(0.5).requires_grad_()
-        arguments = (x, labels, rows, valid, scores, row_scores)
+    for x, labels, rows, valid in bank_and_vectors(size, device):
+        scores = torch.rand(labels.shape, device=device).add(0.5).requires_grad_()
+        row_scores = torch.rand(valid.shape, device=device).add(0.5).requires_grad_()
+        sums = partial(class_bank_contrast, x, labels, rows, valid, scores, row_scores)
+        pairs = partial(all_bank_pairs, x, labels, rows, scores, row_scores)
+        yield Case(
+            f'memory_bank {labels.numel()} x {valid.shape[0]} x {valid.shape[1]}',
+            [x, scores, row_scores],
+            [Form('class sums', lambda sums=sums: sums()[0]), Form('all pairs', pairs)],
+        )
+
+
+def memory_bank_selectors(size: str, device: str) -> Iterator[Case]:
+    """Loss of the class-wise memory bank with the attention of pixels and rows, a module a class."""
+    for x, labels, rows, valid in bank_and_vectors(size, device):
+        pixels, memory = (ClassSelectors(len(rows)).to(device) for _ in range(2))
+        arguments = (x, labels, rows, valid, pixels, memory)
 
         def ours(arguments=arguments) -> Tensor:
-            return class_bank_contrast(*arguments)[0]
+            x, labels, rows, valid, pixels, memory = arguments
+            vectors = x.detach().transpose(1, 2).flatten(0, 1)
+            scores = pixels.score_rows(vectors, labels.flatten()).view_as(labels)
+            row_scores = memory.score_bank(F.normalize(rows, dim=2), valid)
+            return class_bank_contrast(x, labels, rows, valid, scores, row_scores)[0]
 
-        def pairs(arguments=arguments, classes=classes) -> Tensor:
-            x, labels, rows, _, scores, row_scores = arguments
-            x, labels, scores = x.transpose(1, 2).flatten(0, 1), labels.flatten(), scores.flatten()
-            total = 0
-            for c in range(classes):
+        def loops(arguments=arguments) -> Tensor:
+            x, labels, rows, _, pixels, memory = arguments
+            vectors = x.detach().transpose(1, 2)
+            scores, row_scores = x.new_zeros(labels.shape), []
+            for c, z in enumerate(rows):
                 chosen = labels == c
-                p, s, z, t = x[chosen], scores[chosen], rows[c], row_scores[c]
-                distance = 1 - F.normalize(p, dim=1) @ F.normalize(z, dim=1).T
-                weight = (s / s.mean())[:, None] * (t / t.mean())
-                total = total + (weight * distance).mean()
-            return total / classes
+                scores[chosen] = score_of_class(pixels, c, vectors[chosen])
+                row_scores.append(score_of_class(memory, c, F.normalize(z, dim=1)))
+            return all_bank_pairs(x, labels, rows, scores, torch.stack(row_scores))
 
         yield Case(
-            f'memory_bank {8 * positions} x {classes} x {length}',
-            [x, scores, row_scores],
-            [Form('class sums', ours), Form('all pairs', pairs)],
+            f'memory_bank_selectors {labels.numel()} x {valid.shape[0]} x {valid.shape[1]}',
+            [x, *pixels.parameters(), *memory.parameters()],
+            [Form('blocks, class sums', ours), Form('loop over classes, all pairs', loops)],
         )
 
 
 CASES: dict[str, Callable[[str, str], Iterator[Case]]] = {
     'within_image': within_image,
+    'batch': batch,
+    'hybrid': hybrid,
     'c3semiseg': c3semiseg,
+    'c3semiseg_sampling': c3semiseg_sampling,
     'memory_bank': memory_bank,
+    'memory_bank_selectors': memory_bank_selectors,
     'csc': csc,
 }
 

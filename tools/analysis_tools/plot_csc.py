@@ -1,7 +1,6 @@
 """Draw consistency and separation of one or several runs from their logs, as Figures 1 and 2 of CSC."""
 
 import argparse
-import json
 import math
 import sys
 from pathlib import Path
@@ -10,6 +9,8 @@ import matplotlib
 
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt
+
+from mmseg_contrast.utils.scalars import find_scalars, read_scalars
 
 #: What is drawn: the ending of the key in the log, and the title of its panel.
 PANELS = {
@@ -41,26 +42,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def find_logs(path: Path) -> list[Path]:
-    """Return the logs of scalars of a work folder from old to new, or the file itself.
-
-    Args:
-        path (Path): Work folder or file.
-
-    Raises:
-        FileNotFoundError: If there is none.
-    """
-    if path.is_file():
-        return [path]
-    logs = sorted(path.rglob('vis_data/scalars.json'))
-    if not logs:
-        raise FileNotFoundError(
-            f'{path} has no vis_data/scalars.json: give the work_dir of a run that has logged.'
-        )
-    # The folders are named by the time of their start.
-    return logs
-
-
 def read_curves(paths: list[Path]) -> dict[str, list[tuple[int, float]]]:
     """Read what :data:`PANELS` names from the logs of a run, whatever the prefix of its keys.
 
@@ -73,7 +54,7 @@ def read_curves(paths: list[Path]) -> dict[str, list[tuple[int, float]]]:
     """
     curves: dict[str, list[tuple[int, float]]] = {}
     for path in paths:
-        entries = [json.loads(line) for line in path.read_text(encoding='utf-8').splitlines()]
+        entries = list(read_scalars(path))
         start = min((entry['step'] for entry in entries), default=math.inf)
         curves = {name: [p for p in curve if p[0] < start] for name, curve in curves.items()}
         for entry in entries:
@@ -122,10 +103,12 @@ def main(argv: list[str] | None = None) -> None:
     for run in args.runs:
         name, _, path = run.rpartition('=')
         path = Path(path)
-        try:
-            curves = read_curves(find_logs(path))
-        except FileNotFoundError as error:
-            sys.exit(str(error))
+        logs = find_scalars(path)
+        if not logs:
+            sys.exit(
+                f'{path} has no vis_data/scalars.json: give the work_dir of a run that has logged.'
+            )
+        curves = read_curves(logs)
         if not curves:
             sys.exit(
                 f'{path} has logged nothing of CSC: train with CSCContrastHead, MemoryBankHook and, for '

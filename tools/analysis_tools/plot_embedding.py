@@ -1,8 +1,8 @@
 """Draw the feature space of one or several networks: class-balanced pixels of many images.
 
-Takes checkpoints of any MMSegmentation model, of a semi-supervised run (with its memory bank, where
-it has one of the features that are drawn), and of a contrastive pretraining. Figures 2 and 3 of
-Zhao et al. (ICCV 2021) are such pictures.
+Takes checkpoints of any MMSegmentation model, of a semi-supervised run (its student's), and of a
+contrastive pretraining. Beside an embedding stand the rows of its memory bank, where the contrast
+head has one. Figures 2 and 3 of Zhao et al. (ICCV 2021) are such pictures.
 """
 
 import argparse
@@ -21,12 +21,12 @@ from mmseg.registry import DATASETS, MODELS
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmseg_contrast.datasets.files import write_file
 from mmseg_contrast.engine.hooks.check_setup_hook import check_state_dict
-from mmseg_contrast.models.decode_heads import ContrastHead
-from mmseg_contrast.models.segmentors import ContrastivePretrainer
+from mmseg_contrast.models.decode_heads import ContrastHead, DeepLabV2Head
+from mmseg_contrast.models.segmentors import ContrastivePretrainer, SemiSupervisedSegmentor
 from mmseg_contrast.structures import Features
 from mmseg_contrast.utils.checkpoint import read_checkpoint
 from mmseg_contrast.utils.cli import one_sentence
@@ -46,7 +46,6 @@ examples:
   python tools/analysis_tools/plot_embedding.py --out heads.png --feature embedding \\
       --run C3-SemiSeg configs/c3semiseg/c3semiseg_mosaic.py work_dirs/run1/iter_1000.pth
 """
-FEATURES = ('classifier', 'embedding')
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -65,9 +64,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--out', type=Path, required=True, help='PNG file to write')
     parser.add_argument(
         '--feature',
-        choices=FEATURES,
+        choices=READERS,
         default='classifier',
-        help="the classifier's input (default), or the embedding of the contrast head",
+        help="the classifier's input (default), or the embedding of the first contrast head",
     )
     parser.add_argument('--method', choices=METHODS, default='tsne', help='default: tsne')
     parser.add_argument('--images', type=int, default=50, help='images (default: %(default)s)')
@@ -101,66 +100,104 @@ def load_model(cfg: Config, checkpoint: str, device: str) -> EncoderDecoder:
     return model.to(device).eval()
 
 
-class FeatureReader:
-    """Reads the features of pixels out of a network.
+def find_classifier(head: nn.Module) -> nn.Module:
+    """Return a layer that a decode head classifies by.
+
+    Args:
+        head (nn.Module): The decode head; of a cascade, the last one.
+
+    Raises:
+        ValueError: If it has no such layer.
+    """
+    # Its parallel convolutions are the classifier, so that their input is the backbone's stage.
+    if isinstance(head, DeepLabV2Head):
+        return head.branches[0]
+    classifier = getattr(head, 'conv_seg', None)
+    if classifier is None:
+        raise ValueError(
+            f"{type(head).__name__} has no 'conv_seg', so no input of it to draw: use --feature "
+            'embedding where there is a contrast head, or another decode head'
+        )
+    return classifier
+
+
+def find_contrast_head(model: EncoderDecoder) -> ContrastHead:
+    """Return the first contrast head among a network's auxiliary heads.
 
     Args:
         model (EncoderDecoder): The network.
-        feature (str): One of :data:`FEATURES`.
 
     Raises:
-        ValueError: If the network has no such feature.
+        ValueError: If there is none.
     """
+    heads = model.auxiliary_head.modules() if model.with_auxiliary_head else ()
+    head = next((each for each in heads if isinstance(each, ContrastHead)), None)
+    if head is None:
+        raise ValueError(f'this {type(model).__name__} has no contrast head: leave out --feature')
+    return head
 
-    def __init__(self, model: EncoderDecoder, feature: str) -> None:
-        self.model = model
-        self.head = None
-        kind = type(model).__name__
-        if not hasattr(model.decode_head, 'conv_seg'):
-            raise ValueError(f"the decode head of this {kind} has no 'conv_seg', so no such input")
-        model.decode_head.conv_seg.register_forward_pre_hook(self._keep)
-        if feature == 'embedding':
-            if isinstance(model, ContrastivePretrainer):
-                self.head = model.projector
-            else:
-                heads = model.auxiliary_head if model.with_auxiliary_head else []
-                heads = heads if isinstance(heads, torch.nn.ModuleList) else [heads]
-                self.head = next((h for h in heads if isinstance(h, ContrastHead)), None)
-            if self.head is None:
-                raise ValueError(f'this {kind} has no contrast head: leave out --feature')
 
-    def _keep(self, module: torch.nn.Module, args: tuple[Tensor]) -> None:
-        self.seen = args[0]
+@torch.no_grad()
+def read_classifier_input(model: EncoderDecoder, images: Tensor) -> Tensor:
+    """Return what the (last) decode head classifies, (B, D, h, w).
 
-    @torch.no_grad()
-    def __call__(self, images: Tensor) -> Tensor:
-        """Return unit features (B, D, h, w) of preprocessed images."""
-        stages = self.model.extract_feat(images)
-        self.model.decode_head.forward(stages)
-        features = self.seen
-        if isinstance(self.head, ContrastHead):
-            features = self.head.embed(Features(stages, self.seen))
-        elif self.head is not None:
-            features = self.head(self.seen)
-        return F.normalize(features.float(), dim=1)
+    Args:
+        model (EncoderDecoder): The network.
+        images (Tensor): Preprocessed images of shape (B, 3, H, W).
+    """
+    heads = model.decode_head
+    first, *others = heads if isinstance(heads, nn.ModuleList) else [heads]
+    seen = []
+    classifier = find_classifier(others[-1] if others else first)
+    hook = classifier.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    stages = model.extract_feat(images)
+    logits = first.forward(stages)
+    for head in others:
+        logits = head.forward(stages, logits)
+    hook.remove()
+    return seen[-1]
+
+
+@torch.no_grad()
+def read_embedding(model: EncoderDecoder, images: Tensor) -> Tensor:
+    """Return the embedding of the contrast head, or of the projector of a pretraining, (B, D, h, w).
+
+    Args:
+        model (EncoderDecoder): The network.
+        images (Tensor): Preprocessed images of shape (B, 3, H, W).
+    """
+    if isinstance(model, ContrastivePretrainer):
+        return model.projector(read_classifier_input(model, images))
+    head = find_contrast_head(model)
+    if isinstance(model, SemiSupervisedSegmentor):
+        return head.embed(model.student_features(images))
+    return head.embed(Features(model.extract_feat(images)))
+
+
+READERS = {'classifier': read_classifier_input, 'embedding': read_embedding}
 
 
 def read_features(
     model: EncoderDecoder, cfg: Config, args: argparse.Namespace
 ) -> tuple[PixelFeatures, dict]:
-    """Collect the features of class-balanced pixels of the test images.
+    """Collect the features of class-balanced pixels of the test images, and of the bank's rows.
+
+    Args:
+        model (EncoderDecoder): The network.
+        cfg (Config): Has the test images.
+        args (argparse.Namespace): The command line.
 
     Returns:
         tuple[PixelFeatures, dict]: The features, and the meta information of the data set.
     """
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
-    reader = FeatureReader(model, args.feature)
     picks = np.unique(np.linspace(0, len(dataset) - 1, args.images).round().astype(int))
     rng = np.random.default_rng(args.seed)
     vectors, labels = [], []
     for index in track(picks, description='reading features', transient=True):
         data = model.data_preprocessor(pseudo_collate([dataset[int(index)]]), False)
-        features = reader(data['inputs'])[0]
+        features = READERS[args.feature](model, data['inputs'])
+        features = F.normalize(features.float(), dim=1)[0]
         (sample,) = data['data_samples']
         found = align_labels(
             sample.gt_sem_seg.data[0].cpu(),
@@ -176,16 +213,33 @@ def read_features(
         labels.append(found.flatten().numpy()[chosen])
     vectors, labels = np.concatenate(vectors), np.concatenate(labels)
     chosen = draw_balanced(labels, args.pixels, rng)
-    vectors, labels = vectors[chosen], labels[chosen]
-    number = len(dataset.metainfo['classes'])
-    bank = find_bank(model, vectors.shape[1], number)
-    is_bank = np.zeros(len(labels), bool)
-    if bank is not None:
-        rows = draw_balanced(bank[1], args.pixels, rng)
-        vectors = np.concatenate([vectors, bank[0][rows]])
-        labels = np.concatenate([labels, bank[1][rows]])
-        is_bank = np.concatenate([is_bank, np.ones(len(rows), bool)])
-    return PixelFeatures(vectors, labels, is_bank), dataset.metainfo
+    features = PixelFeatures(vectors[chosen], labels[chosen], np.zeros(len(chosen), bool))
+    if args.feature == 'embedding' and not isinstance(model, ContrastivePretrainer):
+        features = add_bank(features, find_contrast_head(model), args.pixels, rng)
+    return features, dataset.metainfo
+
+
+def add_bank(
+    features: PixelFeatures, head: ContrastHead, number: int, rng: np.random.Generator
+) -> PixelFeatures:
+    """Append rows of a contrast head's memory bank, if it has one, to features of its embedding.
+
+    Args:
+        features (PixelFeatures): Features of pixels.
+        head (ContrastHead): The head that made them.
+        number (int): Rows of each class, at most.
+        rng (np.random.Generator): Where the randomness comes from.
+    """
+    bank = find_bank(head)
+    if bank is None:
+        return features
+    vectors, labels = bank
+    rows = draw_balanced(labels, number, rng)
+    return PixelFeatures(
+        np.concatenate([features.vectors, vectors[rows]]),
+        np.concatenate([features.labels, labels[rows]]),
+        np.concatenate([features.bank, np.ones(len(rows), bool)]),
+    )
 
 
 def main(argv: list[str] | None = None) -> None:

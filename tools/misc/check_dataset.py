@@ -17,6 +17,7 @@ from mmseg_contrast.datasets.checks import (
     check_overlap,
     find_missing,
     pairs_of,
+    require_images,
     scan,
     source_of,
     to_classes,
@@ -69,6 +70,7 @@ def sources_of_config(cfg: Config) -> list[Source]:
         inner = part.get('datasets') or ([part.dataset] if 'dataset' in part else None)
         if inner:
             return [source for each in inner for source in build(each, place)]
+        require_images(part, place or 'training images')
         return [source_of(DATASETS.build({**part, 'pipeline': []}), place)]
 
     sources = build(cfg.train_dataloader.dataset, None)

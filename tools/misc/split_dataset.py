@@ -7,7 +7,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from mmseg_contrast.datasets.files import count_pixels, list_images, read_list, read_mask
+from mmseg_contrast.datasets.files import (
+    IMAGE_SUFFIXES,
+    count_pixels,
+    list_images,
+    read_list,
+    read_mask,
+)
 from mmseg_contrast.datasets.splits import (
     FRENCH,
     Manifest,
@@ -117,6 +123,14 @@ def read_pixels(masks: Path, suffix: str, names: list[str], classes: int | None)
     return count_pixels((read_mask(masks / f'{name}{suffix}') for name in bar), classes)
 
 
+def bare_name(entry: str, suffix: str | None) -> str:
+    """Cut the image suffix off a list entry, if it has one."""
+    if suffix and entry.endswith(suffix):
+        return entry[: -len(suffix)]
+    end = Path(entry).suffix
+    return entry[: -len(end)] if end.lower() in IMAGE_SUFFIXES else entry
+
+
 def draw(
     args: argparse.Namespace, names: list[str], pixels: np.ndarray | None
 ) -> list[tuple[Manifest, Split]]:
@@ -177,7 +191,8 @@ def main(argv: list[str] | None = None) -> None:
         if args.val.is_dir():
             val = list_images(args.val, args.image_suffix)
         else:
-            val = {name: images.get(name) for name in read_list(args.val)}
+            entries = (bare_name(entry, args.image_suffix) for entry in read_list(args.val))
+            val = {name: images.get(name) for name in entries}
         check_no_leak(images, val, by_name=not args.same_names_differ)
     pixels = read_pixels(args.masks, args.mask_suffix, names, args.classes) if args.masks else None
 

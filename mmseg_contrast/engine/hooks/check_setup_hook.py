@@ -19,13 +19,18 @@ from torch.utils.data import DataLoader
 
 from ...datasets.checks import (
     Problem,
+    SetupError,
     check_crop,
     check_ids,
     find_missing,
     scan,
     source_of,
 )
+from ...datasets.transforms import MultiBranch
+from ...models.data_preprocessors import MultiBranchDataPreprocessor
 from ...models.memory import ClassMemoryBank
+from ...models.segmentors import ContrastivePretrainer, SemiSupervisedSegmentor
+from ...models.segmentors.semi_supervised_segmentor import LABELED, VIEWS
 from .memory_bank_hook import MemoryBankHook
 
 MAX_FILES = 32
@@ -33,10 +38,24 @@ CROP_DRAWS = 16
 # Weights of these parts must be there in full; heads of a method may be new or left out.
 CORE = ('backbone', 'neck', 'decode_head')
 CLASSIFIER = 'decode_head.conv_seg.'
-
-
-class SetupError(ValueError):
-    """Data, model or checkpoint that a run cannot start with: one sentence for the user."""
+# Where weights come from at first: of no interest once there are others.
+INITIAL = ('init_cfg', 'pretrained')
+# What a resumed run must share with the run before, but for these keys: another machine has other
+# folders and cores.
+RESUMED = {
+    'model': INITIAL,
+    'train_dataloader': (
+        'data_root',
+        'data_prefix',
+        'backend_args',
+        'num_workers',
+        'persistent_workers',
+        'pin_memory',
+        'prefetch_factor',
+    ),
+    'optim_wrapper': (),
+    'param_scheduler': (),
+}
 
 
 @HOOKS.register_module()
@@ -49,6 +68,8 @@ class CheckSetupHook(Hook):
     """
 
     priority = 'VERY_HIGH'
+    #: Weights of backbone, neck and decode head that the checkpoint did not have.
+    untrained: Sequence[str] = ()
 
     def before_train(self, runner: Runner) -> None:
         """Check the training data against the model.
@@ -63,12 +84,19 @@ class CheckSetupHook(Hook):
         dataset = loader.dataset
         parts = dataset.datasets if isinstance(dataset, ConcatDataset) else [dataset]
         parts = [part for part in parts if isinstance(part, BaseSegDataset)]
-        _raise_first(check_classes(parts, _unwrapped(runner.model)))
-        _raise_first(check_bank_is_filled(_unwrapped(runner.model), runner.hooks))
+        model = _unwrapped(runner.model)
+        _raise_first(check_classes(parts, model))
+        _raise_first(check_branches(parts, model))
+        _raise_first(check_bank_is_filled(model, runner.hooks))
         _raise_first(check_batch_size(loader))
         needs = getattr(loader.sampler, 'counts', [loader.batch_size])
         for part, need in zip(parts, needs):
             _raise_first(check_dataset(part, need * get_world_size()))
+        # Not only when it is too late for the iterations before the first validation.
+        if runner.val_loop is not None and isinstance(
+            runner.val_dataloader.dataset, BaseSegDataset
+        ):
+            _raise_first(check_dataset(runner.val_dataloader.dataset, 1))
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Check a checkpoint against the model, before its weights are loaded.
@@ -82,12 +110,31 @@ class CheckSetupHook(Hook):
         """
         own = _unwrapped(runner.model).state_dict()
         loaded = checkpoint.get('state_dict', checkpoint)
+        self.untrained = sorted(_core(own) - {key.removeprefix('module.') for key in loaded})
         if runner._resume:
             text = checkpoint.get('meta', {}).get('cfg')
             if text:
                 old = Config.fromstring(text, '.py')
-                _raise_first(check_same_config(old.get('model'), runner.cfg.get('model')))
+                for key, skip in RESUMED.items():
+                    _raise_first(check_same_config(old.get(key), runner.cfg.get(key), key, skip))
         _raise_first(check_state_dict(loaded, own))
+
+    def before_test(self, runner: Runner) -> None:
+        """Refuse to predict with weights that nothing has trained.
+
+        Args:
+            runner (Runner): The runner, with its model loaded.
+
+        Raises:
+            SetupError: The model, or what was loaded into it, has no classifier.
+        """
+        if isinstance(_unwrapped(runner.model), ContrastivePretrainer):
+            what = 'a ContrastivePretrainer has no classifier and predicts nothing'
+            raise SetupError(str(Problem('model', what, 'take the config that fine-tunes it')))
+        if self.untrained and runner.iter == 0:
+            what = f'it lacks {self.untrained[0]}, without which nothing can be predicted'
+            remedy = 'give one that was trained with this config'
+            raise SetupError(str(Problem('checkpoint', what, remedy)))
 
 
 def check_dataset(dataset: BaseSegDataset, need: int) -> list[Problem]:
@@ -171,15 +218,65 @@ def check_classes(datasets: Sequence[BaseSegDataset], model: Any) -> list[Proble
             what += f'{tuple(classes[0])}'
             remedy = 'give all sources the same metainfo, and unlabelled ones like=<labelled type>'
             problems.append(Problem(type(dataset).__name__, what, remedy))
-    heads = getattr(model, 'decode_head', None)
-    head = heads[-1] if isinstance(heads, Sequence) or hasattr(heads, 'append') else heads
-    number = getattr(head, 'num_classes', None)
-    if datasets and classes[0] is not None and number not in (None, len(classes[0])):
-        what = f'num_classes={number}, but the data set {type(datasets[0]).__name__} has '
-        what += f'{len(classes[0])} classes'
-        remedy = f'set num_classes={len(classes[0])} in every head of the model'
-        problems.append(Problem('model.decode_head', what, remedy))
+    if not datasets or classes[0] is None:
+        return problems
+    for place in ('decode_head', 'auxiliary_head'):
+        heads = getattr(model, place, None)
+        several = isinstance(heads, nn.ModuleList)
+        for index, head in enumerate(heads if several else [heads]):
+            number = getattr(head, 'num_classes', None)
+            if number not in (None, len(classes[0])):
+                what = f'num_classes={number}, but the data set {type(datasets[0]).__name__} has '
+                what += f'{len(classes[0])} classes'
+                remedy = f'set num_classes={len(classes[0])} in every head of the model'
+                name = f'model.{place}[{index}]' if several else f'model.{place}'
+                problems.append(Problem(name, what, remedy))
     return problems
+
+
+def check_branches(datasets: Sequence[BaseSegDataset], model: nn.Module) -> list[Problem]:
+    """Compare the branches of the batches with each other and with what the model reads.
+
+    Args:
+        datasets (Sequence[BaseSegDataset]): The sources of the training data.
+        model (nn.Module): The segmentor.
+
+    Returns:
+        list[Problem]: What differs; empty for data without branches.
+    """
+    splits = {
+        dataset: transform
+        for dataset in datasets
+        for transform in dataset.pipeline.transforms
+        if isinstance(transform, MultiBranch)
+    }
+    if not splits:
+        return []
+    fields = next(iter(splits.values())).branch_field
+    for dataset in datasets:
+        own = splits[dataset].branch_field if dataset in splits else None
+        if own != fields:
+            what = f'its pipeline has the branches {own}, and that of another source {fields}'
+            remedy = 'end each pipeline with a MultiBranch of the same branch_field'
+            return [Problem(type(dataset).__name__, what, remedy)]
+    if not isinstance(model.data_preprocessor, MultiBranchDataPreprocessor):
+        what = (
+            f'the batches have branches, which a {type(model.data_preprocessor).__name__} cannot '
+        )
+        what += 'take'
+        remedy = "set data_preprocessor=dict(type='MultiBranchDataPreprocessor', size=crop_size)"
+        return [Problem('model.data_preprocessor', what, remedy)]
+    if not isinstance(model, SemiSupervisedSegmentor):
+        return []
+    given = {branch for split in splits.values() for branch in split.branch_pipelines}
+    views = {model.semi_train_cfg.teacher_view, model.semi_train_cfg.student_view}
+    views |= {view.view for view in model.extra_views}
+    unknown, missing = sorted(given - {*LABELED, *VIEWS, *views}), sorted(views - given)
+    if unknown or (missing and given - {*LABELED}):
+        what = f'the sources give {sorted(given)}, the model reads {sorted({*LABELED, *views})}'
+        remedy = f'rename the branches {unknown}' if unknown else f'add the branches {missing}'
+        return [Problem('train_dataloader', what, f'{remedy} in MultiBranch')]
+    return []
 
 
 def check_bank_is_filled(model: nn.Module, hooks: Sequence[Hook]) -> list[Problem]:
@@ -249,13 +346,10 @@ def check_state_dict(loaded: Mapping[str, Tensor], own: Mapping[str, Tensor]) ->
     pretraining = any(_is_pretraining(keys) for keys in (loaded, own))
     for part in CORE:
         theirs, ours = (
-            # Old checkpoints do not count batches.
             {
                 key
-                for key in keys
-                if key.startswith(f'{part}.')
-                and not key.endswith('_tracked')
-                and not (pretraining and key.startswith(CLASSIFIER))
+                for key in _core(keys)
+                if key.startswith(f'{part}.') and not (pretraining and key.startswith(CLASSIFIER))
             }
             for keys in (loaded, own)
         )
@@ -271,6 +365,12 @@ def check_state_dict(loaded: Mapping[str, Tensor], own: Mapping[str, Tensor]) ->
     return []
 
 
+def _core(weights: Mapping[str, Tensor]) -> set[str]:
+    # Old checkpoints do not count batches.
+    parts = tuple(f'{part}.' for part in CORE)
+    return {key for key in weights if key.startswith(parts) and not key.endswith('_tracked')}
+
+
 def _is_pretraining(weights: Mapping[str, Tensor]) -> bool:
     """Tell a `ContrastivePretrainer` by its projection head and the classifier it lacks."""
     return any(key.startswith('projector.') for key in weights) and not any(
@@ -278,27 +378,32 @@ def _is_pretraining(weights: Mapping[str, Tensor]) -> bool:
     )
 
 
-def check_same_config(old: Any, new: Any, place: str = 'model') -> list[Problem]:
+def check_same_config(
+    old: Any, new: Any, place: str = 'model', skip: Sequence[str] = INITIAL
+) -> list[Problem]:
     """Look for the first difference between the models of two configs.
 
     Args:
         old (Any): ``model`` in the config of the checkpoint.
         new (Any): ``model`` in the config of this run.
         place (str): Where in the config this is. Defaults to 'model'.
+        skip (Sequence[str]): Keys that may differ. Defaults to where initial weights come from.
 
     Returns:
-        list[Problem]: At most one. Where initial weights come from does not matter.
+        list[Problem]: At most one.
     """
     if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for key in sorted({*old, *new} - {'init_cfg', 'pretrained'}, key=str):
+        for key in sorted({*old, *new} - {*skip}, key=str):
             problems = check_same_config(
-                old.get(key, '(not given)'), new.get(key, '(not given)'), f'{place}.{key}'
+                old.get(key, '(not given)'), new.get(key, '(not given)'), f'{place}.{key}', skip
             )
             if problems:
                 return problems
         return []
     if isinstance(old, list | tuple) and isinstance(new, list | tuple):
-        pairs = (check_same_config(*pair, f'{place}[{i}]') for i, pair in enumerate(zip(old, new)))
+        pairs = (
+            check_same_config(*pair, f'{place}[{i}]', skip) for i, pair in enumerate(zip(old, new))
+        )
         problems = next((problems for problems in pairs if problems), [])
         if problems or len(old) == len(new):
             return problems

@@ -11,6 +11,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
+from ...datasets.checks import SetupError
 from ...models.segmentors import SemiSupervisedSegmentor
 
 SCHEDULES = ('constant', 'cosine')
@@ -24,11 +25,11 @@ def unwrap_segmentor(runner: Runner, owner: str) -> SemiSupervisedSegmentor:
         owner (str): Who asks, for the error.
 
     Raises:
-        TypeError: If it is no :class:`SemiSupervisedSegmentor`.
+        SetupError: If it is no :class:`SemiSupervisedSegmentor`.
     """
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     if not isinstance(model, SemiSupervisedSegmentor):
-        raise TypeError(
+        raise SetupError(
             f'{owner} needs a SemiSupervisedSegmentor, the model is a {type(model).__name__}: set '
             "model.type='SemiSupervisedSegmentor' or remove the hook."
         )
@@ -101,13 +102,15 @@ class MeanTeacherHook(Hook):
         self.model = unwrap_segmentor(runner, type(self).__name__)
         untaught = self.model.semi_train_cfg.burn_in == 0 and not runner._has_loaded
         if self.momentum == 0 and untaught:
-            raise ValueError(
+            raise SetupError(
                 'MeanTeacherHook(momentum=0) keeps the teacher as it starts, which is untrained: give '
                 'load_from a checkpoint, or semi_train_cfg.burn_in iterations on labels alone.'
             )
         self.ema = self.model.teacher_ema()
         if not self.model.teacher_loaded:
             self.ema.copy()
+        if not runner._resume:
+            # A run that only starts from a checkpoint has its own burn-in and its own schedule.
             self.model.ema_steps.zero_()
         self.steps = int(self.model.ema_steps)
         self.interval = getattr(runner.optim_wrapper, '_accumulative_counts', 1)

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from mmengine.runner import ValLoop
+from mmengine.visualization import Visualizer
 from mmseg.registry import LOOPS
 
 from ..hooks.mean_teacher_hook import unwrap_segmentor
+
+
+@contextmanager
+def _named(visualizer: Visualizer, branch: str) -> Iterator[None]:
+    # Both branches paint the same images, which would overwrite each other.
+    paint = visualizer.add_datasample
+    visualizer.add_datasample = lambda name, *args, **kwargs: paint(
+        f'{branch}_{name}', *args, **kwargs
+    )
+    try:
+        yield
+    finally:
+        visualizer.add_datasample = paint
 
 
 @LOOPS.register_module()
@@ -13,7 +30,8 @@ class TeacherStudentValLoop(ValLoop):
     """Runs the validation once for each branch.
 
     The metrics are ``teacher/mIoU``, ``student/mIoU`` and so on, and ``CheckpointHook`` can
-    ``save_best`` on either. Arguments are those of MMEngine's ``ValLoop``.
+    ``save_best`` on either; painted images carry the name of the branch. Arguments are those of
+    MMEngine's ``ValLoop``.
     """
 
     def run(self) -> dict[str, float]:
@@ -27,8 +45,9 @@ class TeacherStudentValLoop(ValLoop):
         try:
             for branch in ('teacher', 'student'):
                 cfg['predict_on'] = branch
-                for idx, batch in enumerate(self.dataloader):
-                    self.run_iter(idx, batch)
+                with _named(self.runner.visualizer, branch):
+                    for idx, batch in enumerate(self.dataloader):
+                        self.run_iter(idx, batch)
                 result = self.evaluator.evaluate(len(self.dataloader.dataset))
                 metrics.update({f'{branch}/{name}': value for name, value in result.items()})
         finally:

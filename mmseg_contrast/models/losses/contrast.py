@@ -7,9 +7,28 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from ..utils.precision import without_autocast
+
+
+def refuse_create_graph(place: str) -> None:
+    """Raise in a backward pass that is to be differentiated again, which a closed form cannot be.
+
+    Torch's ``once_differentiable`` misses a penalty on the gradient of the loss itself: what it looks
+    at, the gradient that comes in, is then a constant, and the penalty would have no effect.
+
+    Args:
+        place (str): Name of the function, for the error.
+
+    Raises:
+        RuntimeError: If the backward pass is run with ``create_graph=True``.
+    """
+    # Gradients are on in a backward pass if and only if it has been asked for its graph.
+    if torch.is_grad_enabled():
+        raise RuntimeError(
+            f'{place} has its gradient in closed form, which cannot be differentiated again: run the '
+            'backward pass without create_graph=True.'
+        )
 
 
 def grouped_contrast(
@@ -57,6 +76,9 @@ def grouped_contrast(
         tuple[Tensor, Tensor, Tensor, Tensor]: Sum of the loss over the anchors that have a positive,
         and the number of these anchors, of their positives before ``top_n``, and of the valid
         negatives of all of them (scalars; the last three without gradient).
+
+    Raises:
+        RuntimeError: In the backward pass, if it is run with ``create_graph=True``.
     """
     if anchors.dtype != torch.float64:
         anchors, keys = anchors.float(), keys.float()
@@ -175,8 +197,8 @@ class _GroupedContrast(torch.autograd.Function):
         return loss
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple:
+        refuse_create_graph('grouped_contrast')
         gradient, *key_gradient = ctx.saved_tensors
         of_keys = grad * key_gradient[0] if key_gradient else None
         return (grad * gradient, of_keys, *[None] * 8)

@@ -32,7 +32,9 @@ class ContrastivePretrainer(EncoderDecoder):
     2. projection, bilinear resize to ``loss_size``, L2 normalisation;
     3. ``loss_contrast`` between the pixels of I and of I'.
 
-    A batch without the branch ``distorted`` (or without branches) has I' = I throughout. Source:
+    A batch without the branch ``distorted`` (or without branches) has I' = I throughout. Of a head that
+    returns more than one map, such as DANet's, the one that goes into ``conv_seg`` is trained; the layers
+    of the others get gradients of 0, and so the weight decay alone. Source:
     Zhao et al. (ICCV 2021), sections 3 and 4.1.
 
     Args:
@@ -73,8 +75,9 @@ class ContrastivePretrainer(EncoderDecoder):
                 f"ContrastivePretrainer needs a decode head that classifies by 'conv_seg', "
                 f'{type(self.decode_head).__name__} does not: choose another decode head.'
             )
-        # What the head returns is then what its classifier would have seen.
+        # The head may return more than the map that it classifies, so that this is kept on its way.
         self.decode_head.conv_seg = nn.Identity()
+        self.decode_head.conv_seg.register_forward_pre_hook(_keep_input)
         self.decode_head.loss_decode = None
         self.projector = MODELS.build(
             {
@@ -154,6 +157,26 @@ class ContrastivePretrainer(EncoderDecoder):
                 projected = resize(projected, self.loss_size, mode='bilinear', align_corners=align)
             return F.normalize(projected, dim=1)
 
+    def _forward(self, inputs: Tensor, data_samples: Any = None) -> Tensor:
+        """Return what the classifier would see, of shape (B, C, h, w).
+
+        Raises:
+            RuntimeError: If the decode head does not call its ``conv_seg``.
+        """
+        outputs = self.decode_head.forward(self.extract_feat(inputs))
+        features = vars(self.decode_head.conv_seg).pop('seen', None)
+        if features is None:
+            raise RuntimeError(
+                f"ContrastivePretrainer needs a decode head that classifies by 'conv_seg', and "
+                f'{type(self.decode_head).__name__} has one but does not call it: choose another '
+                'decode head.'
+            )
+        if isinstance(outputs, Tensor):
+            return features
+        # Nothing is learnt from a head's further outputs: an exact zero of each, whatever it holds, is
+        # what DistributedDataParallel needs to find the parameters of all of them used.
+        return features + sum(output[:0].sum() for output in outputs)
+
     def _distorted(self, number: int) -> list[int]:
         # Drawn on the host, which so knows the size of the batch without asking the device.
         return [
@@ -174,6 +197,11 @@ class ContrastivePretrainer(EncoderDecoder):
             'ContrastivePretrainer has no classifier and predicts nothing: fine-tune its checkpoint by '
             'load_from in a config with type=EncoderDecoder.'
         )
+
+
+def _keep_input(module: nn.Module, args: tuple[Tensor]) -> None:
+    # On the module and not in a closure, so that each copy of the model keeps its own.
+    module.seen = args[0]
 
 
 def _index(rows: list[int], device: torch.device) -> Tensor:

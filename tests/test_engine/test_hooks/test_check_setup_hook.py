@@ -68,7 +68,8 @@ def check(dataset, num_classes=11, batch_size=4, ratio=None):
     loader = SimpleNamespace(dataset=dataset, sampler=sampler, batch_size=batch_size)
     model = torch.nn.Module()
     model.decode_head = SimpleNamespace(num_classes=num_classes)
-    CheckSetupHook().before_train(SimpleNamespace(train_dataloader=loader, model=model, hooks=[]))
+    runner = SimpleNamespace(train_dataloader=loader, model=model, hooks=[], val_loop=None)
+    CheckSetupHook().before_train(runner)
 
 
 def test_good_setup_passes_and_keeps_the_random_state(folder):

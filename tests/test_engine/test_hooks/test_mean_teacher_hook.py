@@ -7,6 +7,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
+from mmseg_contrast.datasets.checks import SetupError
 from mmseg_contrast.engine.hooks import MeanTeacherHook
 
 SIZE = (16, 16)
@@ -166,6 +167,18 @@ def test_a_loaded_teacher_is_kept_and_a_plain_checkpoint_copied(tmp_path):
     assert torch.equal(student['decode_head.conv_seg.weight'], plain['decode_head.conv_seg.weight'])
 
 
+def test_a_new_run_from_a_checkpoint_counts_anew(tmp_path):
+    source, _ = train(tmp_path / 'source', hook={'momentum': 0.2}, max_iters=4)
+    path = tmp_path / 'semi.pth'
+    torch.save({'state_dict': source.model.state_dict()}, path)
+    hook = {'momentum': 0.2, 'schedule': 'cosine', 'early_average': False}
+    runner, recorder = train(tmp_path / 'tuned', hook=hook, max_iters=4, load_from=str(path))
+    assert int(runner.model.ema_steps) == 4
+    momenta = [0.2 * (1 + math.cos(math.pi * k / 4)) / 2 for k in (1, 2, 3, 4)]
+    assert momenta[0] > 0.1
+    assert_follows(recorder.rows, momenta)
+
+
 def test_resume_continues_the_count(tmp_path):
     straight, reference = train(tmp_path / 'a', hook={'momentum': 0.05}, max_iters=6)
     train(tmp_path / 'b', hook={'momentum': 0.05}, max_iters=3)
@@ -213,7 +226,7 @@ def test_unknown_schedule_is_named():
 
 
 def test_a_plain_segmentor_is_refused(tmp_path):
-    with pytest.raises(TypeError, match=r'MeanTeacherHook.*EncoderDecoder'):
+    with pytest.raises(SetupError, match=r'MeanTeacherHook.*EncoderDecoder'):
         runner = Runner.from_cfg(
             runner_cfg(
                 tmp_path,

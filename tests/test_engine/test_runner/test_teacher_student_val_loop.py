@@ -4,6 +4,8 @@ from helpers import TinySemiDataset, runner_cfg, semi_cfg, separate_teacher, val
 from mmengine.dataset import pseudo_collate
 from mmengine.runner import Runner
 
+from mmseg_contrast.datasets.checks import SetupError
+
 SIZE = (16, 16)
 
 
@@ -78,9 +80,28 @@ def test_predict_on_is_restored_when_validation_fails(tmp_path, predict_on):
     assert runner.model.semi_test_cfg['predict_on'] == predict_on
 
 
+def test_what_both_branches_paint_has_a_name_of_its_own(tmp_path):
+    runner = make_runner(tmp_path)
+    runner.val()
+    names, loop = [], runner.val_loop
+    run_iter = loop.run_iter
+
+    def paint(name):
+        names.append(name)
+
+    def painted(idx, batch):
+        run_iter(idx, batch)
+        runner.visualizer.add_datasample(f'val_{idx}.png')
+
+    loop.run_iter, runner.visualizer.add_datasample = painted, paint
+    loop.run()
+    assert names == [f'{branch}_val_{i}.png' for branch in ('teacher', 'student') for i in range(3)]
+    assert runner.visualizer.add_datasample is paint
+
+
 def test_a_plain_segmentor_is_refused(tmp_path):
     from helpers import plain_cfg
 
     runner = make_runner(tmp_path, plain_cfg(size=SIZE))
-    with pytest.raises(TypeError, match=r'TeacherStudentValLoop.*EncoderDecoder'):
+    with pytest.raises(SetupError, match=r'TeacherStudentValLoop.*EncoderDecoder'):
         runner.val()

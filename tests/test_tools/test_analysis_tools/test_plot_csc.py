@@ -3,6 +3,8 @@ import json
 import pytest
 from PIL import Image
 
+from mmseg_contrast.utils.scalars import find_scalars
+
 
 @pytest.fixture
 def tool(load_tool):
@@ -30,7 +32,7 @@ def write_log(folder, prefix, number=5, start='20250101_000000', first=1, **shif
 
 def test_reads_a_log_under_any_prefix(tool, tmp_path):
     log = write_log(tmp_path, 'aux_2', number=3)
-    assert tool.find_logs(tmp_path) == [log] == tool.find_logs(log)
+    assert find_scalars(tmp_path) == [log] == find_scalars(log)
     curves = tool.read_curves([log])
     assert curves['separ'] == [(50, 5.0), (100, 4.0), (150, 3.0)]
     assert set(curves) == {'separ', 'intra_spread', 'accept_enqueue'}
@@ -40,7 +42,9 @@ def test_a_resumed_run_keeps_its_earlier_curve(tool, tmp_path):
     """The first part was killed after step 150 and went on from a checkpoint of step 100."""
     first = write_log(tmp_path, 'bank', number=3, start='20240101_000000')
     second = write_log(tmp_path, 'bank', number=5, first=3, separ=10)
-    assert tool.find_logs(tmp_path) == [first, second]
+    assert find_scalars(tmp_path) == [first, second]
+    with first.open('a') as file:
+        file.write('\n{"bank.separ": 1')  # cut off by the kill
     curves = tool.read_curves([first, second])
     assert curves['separ'] == [(50, 5.0), (100, 4.0), (150, 13.0), (200, 12.0), (250, 11.0)]
 

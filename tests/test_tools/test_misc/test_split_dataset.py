@@ -68,9 +68,10 @@ def test_leaks_are_refused(main, folders):
     argv = ['--dataset', 'toy', '--images', str(images), '--labeled', '5']
     argv += ['--out', str(folders / 'lists'), '--val']
     listed = folders / 'val.txt'
-    listed.write_text('sub/03\n')
-    with pytest.raises(ValueError, match="first is 'sub/03'"):
-        main([*argv, str(listed)])
+    for entry in ('sub/03', 'sub/03.png'):
+        listed.write_text(f'{entry}\n')
+        with pytest.raises(ValueError, match="first is 'sub/03'"):
+            main([*argv, str(listed)])
     val.mkdir()
     shutil.copy(images / 'sub' / '07.png', val / 'other.png')
     with pytest.raises(ValueError, match="'sub/07' and the validation image 'other'"):
