@@ -13,7 +13,13 @@ from mmengine.registry import init_default_scope
 import mmseg_contrast  # noqa: F401
 
 SIZE = (16, 16)
-VARIANTS = ('within_image', 'batch', 'hybrid')
+VARIANTS = {
+    'within_image': {'variant': 'within_image'},
+    'batch': {'variant': 'batch'},
+    # Of the 32 pixels of a process, or of the 64 of the batch, this leaves out ignored ones alone.
+    'sampled_batch': {'variant': 'batch', 'num_samples': 30},
+    'hybrid': {'variant': 'hybrid'},
+}
 
 
 def model_and_batch(variant, include_self=True):
@@ -28,7 +34,7 @@ def model_and_batch(variant, include_self=True):
             'loss_size': None,
             'projector': {'out_channels': 8},
             'distortion_prob': 1.0,
-            'loss_contrast': {'variant': variant, 'include_self': include_self},
+            'loss_contrast': {**VARIANTS[variant], 'include_self': include_self},
         }
     ).eval()
     with torch.no_grad():
@@ -39,6 +45,7 @@ def model_and_batch(variant, include_self=True):
     # Very different numbers of labels: a mean of the means of the processes would be wrong.
     label[0, 3:] = 255
     label[1] = 255
+    label[2, 8:] = 255
     return model, images, [data_sample(x) for x in label]
 
 

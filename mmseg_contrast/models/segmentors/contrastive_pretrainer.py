@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ...structures import PixelTargets
 from ...structures.pixel_targets import nearest
+from ...utils.running_stats import RunningStats
 from ..utils.precision import without_autocast
 
 
@@ -94,6 +95,7 @@ class ContrastivePretrainer(EncoderDecoder):
         )
         self.loss_size = None if loss_size is None else tuple(loss_size)
         self.distortion_prob = distortion_prob
+        self.running_stats = RunningStats()
 
     def loss(self, inputs: Tensor | dict[str, Tensor], data_samples: Any) -> dict[str, Tensor]:
         """Compute the contrastive loss of a batch.
@@ -135,6 +137,8 @@ class ContrastivePretrainer(EncoderDecoder):
         targets = PixelTargets.from_samples(data_samples['sup'], self.decode_head.ignore_index)
         labels = nearest(targets.labels, size).flatten(1)
         loss, stats = self.loss_contrast(anchors, keys, labels, self.num_classes)
+        # By the name of which SemiDiagnosticsHook knows why it may be 0.
+        self.running_stats.add({'contrast.anchors': stats['pixels']})
         # MMEngine averages what it logs, which integers do not allow.
         stats = {f'contrast.{name}': value.float() for name, value in stats.items()}
         return {'contrast.loss_contrast': loss, **stats}
@@ -173,9 +177,9 @@ class ContrastivePretrainer(EncoderDecoder):
             )
         if isinstance(outputs, Tensor):
             return features
-        # Nothing is learnt from a head's further outputs: an exact zero of each, whatever it holds, is
-        # what DistributedDataParallel needs to find the parameters of all of them used.
-        return features + sum(output[:0].sum() for output in outputs)
+        # Nothing is learnt from the further outputs, but DistributedDataParallel wants every parameter
+        # used. The sum of no element is an exact zero.
+        return features + sum(output[:0].sum() for output in outputs if isinstance(output, Tensor))
 
     def _distorted(self, number: int) -> list[int]:
         # Drawn on the host, which so knows the size of the batch without asking the device.

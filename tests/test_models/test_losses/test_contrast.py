@@ -85,6 +85,17 @@ def test_gradcheck():
     assert torch.autograd.gradcheck(loss, (anchors,))
 
 
+@pytest.mark.parametrize('side', ['anchors', 'keys'])
+def test_a_penalty_on_the_gradient_is_refused_and_not_left_out(side):
+    anchors, keys, *masks = random_inputs()
+    leaf = {'anchors': anchors, 'keys': keys.requires_grad_()}[side]
+    loss = grouped_contrast(anchors, keys, *masks, 0.15)[0]
+    with pytest.raises(RuntimeError, match=r'grouped_contrast has .* without create_graph=True'):
+        torch.autograd.grad(loss, leaf, create_graph=True)
+    (first,) = torch.autograd.grad(loss, leaf, retain_graph=True)
+    assert torch.equal(first, torch.autograd.grad(loss, leaf)[0])
+
+
 @pytest.mark.parametrize('top_n', [None, 2])
 def test_keys_get_a_gradient_if_they_want_one(top_n):
     anchors, keys, *masks = random_inputs()

@@ -4,6 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from sync_counter import SyncCounter
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from mmseg_contrast.models.losses import SupervisedContrastLoss, supervised_contrast
 from mmseg_contrast.models.losses import supervised_contrast as function
@@ -97,6 +99,36 @@ def test_gradcheck(tiles, num_keys, include_self):
     assert torch.autograd.gradcheck(loss, (anchors,) if keys is None else (anchors, keys))
 
 
+@pytest.mark.parametrize('num_keys', [None, 8])
+def test_a_penalty_on_the_gradient_is_refused_and_not_left_out(num_keys):
+    inputs = random_inputs(num_keys=num_keys)
+    loss = supervised_contrast(*inputs, 0.1, CLASSES)[0].sum()
+    leaves = [x for x in inputs[:2] if x is not None]
+    with pytest.raises(RuntimeError, match=r'supervised_contrast has .* without create_graph=True'):
+        torch.autograd.grad(loss, leaves, create_graph=True)
+    first = torch.autograd.grad(loss, leaves, retain_graph=True)
+    assert all(map(torch.equal, first, torch.autograd.grad(loss, leaves)))
+
+
+@pytest.mark.parametrize('include_self', [True, False])
+@pytest.mark.parametrize('num_keys', [None, 14])
+def test_parts_are_averaged_each_on_its_own(tiles, num_keys, include_self):
+    inputs = random_inputs(2, 12, num_keys)
+    inputs[2][0, 4:8] = 255  # a part without a label
+    loss, count = supervised_contrast(*inputs, 0.1, CLASSES, include_self, parts=3)
+    expected = 0
+    for part in range(3):
+        labels = torch.full_like(inputs[2], 255)
+        labels[:, 4 * part : 4 * part + 4] = inputs[2][:, 4 * part : 4 * part + 4]
+        anchors, keys, _, key_labels = sides(inputs)
+        expected = expected + literal(anchors, keys, labels, key_labels, 0.1, include_self)[0] / 3
+    whole, counts = supervised_contrast(*inputs, 0.1, CLASSES, include_self)
+    assert torch.equal(count, counts) and (loss - whole).abs().min() > 1e-3
+    torch.testing.assert_close(loss, expected)
+    for one, other in zip(gradients(loss, inputs), gradients(expected, inputs), strict=True):
+        torch.testing.assert_close(one, other)
+
+
 def test_kept_tiles_change_nothing(monkeypatch):
     monkeypatch.setattr(module, '_tile_size', lambda _: 4)
     inputs = random_inputs()
@@ -132,6 +164,49 @@ def test_float32_keeps_the_accuracy_of_float64(num_keys, temperature):
     assert abs(float((loss / exact).detach()) - 1) < 1e-6
     for one, other in zip(gradients(loss, single), gradients(exact, inputs), strict=True):
         assert float((one - other).norm() / other.norm()) < 1e-5
+
+
+@pytest.mark.parametrize('two_sides', [False, True])
+def test_compact_classes_cost_no_more_accuracy_than_in_the_dense_form(two_sides):
+    """Of a gradient that vanishes, rounding takes more; several tiles, of which the sums add up."""
+    labels = torch.randint(0, CLASSES, (1, 1600))
+    centres = F.normalize(torch.randn(CLASSES, 64, dtype=torch.float64), dim=-1)
+
+    def at_cosine(cosine):
+        spread = unit(*labels.shape, 64).detach()
+        return F.normalize(cosine**0.5 * centres[labels] + (1 - cosine) ** 0.5 * spread, dim=-1)
+
+    def dense(anchors, keys):
+        logits = anchors @ (anchors if keys is None else keys).transpose(1, 2) / 0.07
+        same = (labels.unsqueeze(2) == labels.unsqueeze(1)).to(anchors.dtype)
+        return -(logits.log_softmax(2) * same).sum(2).div(same.sum(2)).mean(1)
+
+    def streamed(anchors, keys):
+        key_labels = None if keys is None else labels
+        return supervised_contrast(anchors, keys, labels, key_labels, 0.07, CLASSES)[0]
+
+    def deviations(function, inputs, exact):
+        single = [x if x is None else x.detach().float().requires_grad_() for x in inputs]
+        grads = gradients(function(*single), single)
+        return [float((a - b).norm() / b.norm()) for a, b in zip(grads, exact)]
+
+    inputs = [at_cosine(0.9).requires_grad_(), at_cosine(0.9).requires_grad_()]
+    if not two_sides:
+        inputs[1] = None
+    exact = gradients(dense(*inputs), inputs)
+    ours, theirs = (deviations(function, inputs, exact) for function in (streamed, dense))
+    assert max(ours) < min(1e-4, 1.2 * max(theirs)), (ours, theirs)
+
+
+@pytest.mark.parametrize(('length', 'num_keys'), [(0, None), (0, 5), (5, 0), (0, 0)])
+def test_no_rows_give_an_exact_zero_with_a_gradient(tiles, length, num_keys):
+    inputs = random_inputs(3, length, num_keys)
+    for include_self in (True, False)[: 1 + (length == 0)]:
+        for parts in (1, 5):
+            loss, count = supervised_contrast(*inputs, 0.07, CLASSES, include_self, parts=parts)
+            assert loss.tolist() == count.tolist() == [0] * 3
+            for vectors, grad in zip(inputs, gradients(loss, inputs)):
+                assert grad.shape == vectors.shape and (grad == 0).all()
 
 
 @pytest.mark.parametrize('include_self', [True, False])
@@ -244,6 +319,8 @@ def test_no_value_is_read_back(num_keys, include_self):
         ({'temperature': 0.001}, r'temperature=0.001\): give 0.003 or more'),
         ({'temperature': -1.0}, 'give 0.003 or more'),
         ({'num_classes': 0}, 'num_classes=0'),
+        ({'parts': 2}, r'parts=2\) got 9 anchors'),
+        ({'parts': 0}, r'parts=0\)'),
         ({'keys': None}, 'keys together with key_labels, or neither'),
         ({'anchors': torch.zeros(9, 5)}, r'anchors of shape \(9, 5\)'),
         ({'anchors': torch.zeros(3, 9, 5).long()}, 'give real vectors'),
@@ -300,17 +377,67 @@ def test_batch_is_one_bag_of_pixels(distorted):
     torch.testing.assert_close(loss, expected[0])
 
 
+@pytest.mark.parametrize('include_self', [True, False])
+@pytest.mark.parametrize('num_samples', [None, 16])
 @pytest.mark.parametrize('distorted', [True, False])
-def test_hybrid_with_all_others_has_the_keys_of_the_batch(distorted):
+def test_hybrid_with_all_others_has_the_keys_of_the_batch(distorted, num_samples, include_self):
     anchors, keys, labels = batch(distorted=distorted)
-    loss, _ = SupervisedContrastLoss('hybrid')(anchors, keys, labels, CLASSES)
+    labels[1] = 255
+    criterion = SupervisedContrastLoss('hybrid', 0.07, num_samples, include_self)
+    loss, stats = criterion(anchors, keys, labels, CLASSES)
     full = sides((anchors, keys, labels, labels))
-    bags = [x.flatten(0, 1)[None].expand(3, *[-1] * (x.ndim - 1)) for x in (full[1], labels)]
-    expected, _ = literal(anchors, bags[0], labels, bags[1], 0.07)
+    # Row b: the keys of image b, then those of all other images.
+    bags = [torch.stack([x.roll(-b, 0).flatten(0, 1) for b in range(3)]) for x in (full[1], labels)]
+    expected, counts = literal(anchors, bags[0], labels, bags[1], 0.07, include_self)
     torch.testing.assert_close(loss, expected.mean())
+    assert int(stats['pixels']) == sum(counts) > 0
+    leaves = [x for x in (anchors, keys) if x is not None]
+    grads = (torch.autograd.grad(x, leaves) for x in (loss, expected.mean()))
+    for one, other in zip(*grads, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize('distorted', [True, False])
+def test_a_hybrid_of_one_image_is_that_image(distorted):
+    anchors, keys, labels = batch(distorted=distorted)
+    full = sides((anchors, keys, labels, labels))
     alone, _ = SupervisedContrastLoss('hybrid')(anchors[:1], full[1][:1], labels[:1], CLASSES)
     single, _ = literal(anchors[:1], full[1][:1], labels[:1], labels[:1], 0.07)
     torch.testing.assert_close(alone, single[0])
+
+
+class LargestTensor(TorchDispatchMode):
+    """Keeps the size of the largest tensor that an operator makes."""
+
+    largest = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        sizes = [leaf.numel() for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
+        self.largest = max(self.largest, *sizes, 0)
+        return result
+
+
+@pytest.mark.parametrize('distorted', [True, False])
+@pytest.mark.parametrize('variant', ['within_image', 'batch', 'hybrid'])
+def test_no_tensor_is_larger_than_the_vectors(monkeypatch, variant, distorted):
+    monkeypatch.setattr(module, '_tile_size', lambda _: 64)
+    monkeypatch.setattr(module, 'MIN_ROWS', 2)
+    anchors, keys, labels = batch(6, 20, distorted)
+    with LargestTensor() as seen:
+        SupervisedContrastLoss(variant)(anchors, keys, labels, CLASSES)[0].backward()
+    assert seen.largest == anchors.numel()
+
+
+@pytest.mark.parametrize('shape', [(3, 0, 5), (0, 8, 5)])
+@pytest.mark.parametrize('distorted', [True, False])
+@pytest.mark.parametrize('variant', ['within_image', 'batch', 'hybrid'])
+def test_a_batch_without_pixels_is_an_exact_zero_with_a_gradient(variant, distorted, shape):
+    anchors, keys, labels = batch(*shape[:2], distorted)
+    loss, stats = SupervisedContrastLoss(variant)(anchors, keys, labels, CLASSES)
+    loss.backward()
+    assert float(loss.detach()) == int(stats['pixels']) == 0
+    assert anchors.grad.shape == shape and (not distorted or keys.grad.shape == shape)
 
 
 def test_batch_draws_labelled_pixels_without_replacement():
@@ -361,6 +488,8 @@ def test_include_self_of_every_variant():
     [
         ({'variant': 'image'}, "variant='image'"),
         ({'variant': 'batch', 'num_samples': 0}, 'give 1 or more'),
+        ({'temperature': 0}, r'SupervisedContrastLoss\(temperature=0\): give 0.003 or more'),
+        ({'temperature': math.nan}, 'temperature=nan'),
         ({'num_samples': 5}, "none for 'within_image'"),
     ],
 )

@@ -5,25 +5,33 @@ import torch
 import torch.nn.functional as F
 from helpers import (
     CHANNELS,
+    TinySemiDataset,
     build,
     data_sample,
     plain_cfg,
+    preprocessor_cfg,
     random_image,
     random_label,
+    runner_cfg,
     set_iter,
     total_loss,
     without_gradient,
 )
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
+from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper
+from mmengine.runner import Runner
 from mmengine.runner.checkpoint import load_state_dict
-from mmseg.registry import MODELS
+from mmseg.models.decode_heads import FCNHead
+from mmseg.registry import DATASETS, MODELS
 from sync_counter import SyncCounter
 
+from mmseg_contrast.engine.hooks.semi_diagnostics_hook import ZERO_REASONS
 from mmseg_contrast.models.losses import supervised_contrast
 
 SIZE = (32, 32)
 NORM = {'type': 'BN'}
+CLASSIFIER = {'decode_head.conv_seg.weight', 'decode_head.conv_seg.bias'}
 
 
 def cfg(**kwargs):
@@ -136,8 +144,7 @@ def test_its_checkpoint_fine_tunes_in_plain_mmseg():
     model = build(cfg())
     plain = build(plain_cfg(auxiliary_head=[plain_cfg()['decode_head']]))
     own, theirs = model.state_dict(), plain.state_dict()
-    classifier = {'decode_head.conv_seg.weight', 'decode_head.conv_seg.bias'}
-    shared = {k for k in theirs if not k.startswith('auxiliary_head.')} - classifier
+    shared = {k for k in theirs if not k.startswith('auxiliary_head.')} - CLASSIFIER
     assert shared == {k for k in own if not k.startswith('projector.')}
     before = theirs['decode_head.conv_seg.weight'].clone()
     load_state_dict(plain, own)
@@ -153,6 +160,9 @@ HEADS = {
     'DepthwiseSeparableASPPHead': {'dilations': (1, 2), 'c1_in_channels': 6, 'c1_channels': 4},
     'SegformerHead': {'in_channels': [6, 6], 'in_index': [0, 1]},
     'UPerHead': {'in_channels': [6, 6], 'in_index': [0, 1], 'pool_scales': (1, 2)},
+    # These return further outputs beside the map that they classify.
+    'DAHead': {'pam_channels': 4},
+    'EncHead': {'in_channels': [6, 6], 'in_index': [0, 1], 'num_codes': 4, 'add_lateral': True},
     'FPNHead': {'in_channels': [6, 6], 'in_index': [0, 1], 'feature_strides': [2, 4]},
 }
 
@@ -181,6 +191,109 @@ def test_any_decode_head_up_to_its_classifier(kind):
     loss = total_loss(model, model.loss(inputs, samples))
     loss.backward()
     assert without_gradient(model) == []
+    assert 'seen' not in vars(model.decode_head.conv_seg), 'it would keep the graph alive'
+    # What the fine-tuning has to make anew is the classifier, and it can train.
+    assert plain.state_dict().keys() - model.state_dict().keys() == CLASSIFIER
+    total_loss(plain, plain.loss(inputs['sup'], samples['sup'])).backward()
+    assert without_gradient(plain) == []
+
+
+@pytest.mark.parametrize(
+    ('kind', 'others'),
+    [('DAHead', ['pam_conv_seg', 'cam_conv_seg']), ('EncHead', ['se_layer'])],
+)
+def test_further_outputs_of_a_head_change_nothing(kind, others):
+    head = {**cfg()['decode_head'], 'type': kind, 'loss_decode': {'type': 'CrossEntropyLoss'}}
+    for key in ('num_convs', 'concat_input', 'out_channels'):
+        head.pop(key)
+    head.update(HEADS[kind])
+    model = build({**cfg(distortion_prob=0), 'decode_head': head})
+    inputs, samples = batch(model)
+    results = []
+    for _ in range(2):
+        model.zero_grad()
+        losses = model.loss(inputs, samples)
+        losses['contrast.loss_contrast'].backward()
+        results.append([losses['contrast.loss_contrast'].detach()])
+        for name, parameter in model.decode_head.named_parameters():
+            if name.split('.')[0] in others:
+                assert (parameter.grad == 0).all(), name
+                parameter.data.mul_(-3)
+            else:
+                results[-1].append(parameter.grad.clone())
+    assert len(results[0]) > 5 and all(map(torch.equal, *results))
+    assert any((grad != 0).any() for grad in results[0][1:])
+
+
+@MODELS.register_module(force=True)
+class NeverClassifies(FCNHead):
+    """Has a `conv_seg` that it does not use."""
+
+    def forward(self, inputs):
+        return self._forward_feature(inputs)
+
+
+def test_a_head_that_does_not_call_its_classifier():
+    head = {**cfg()['decode_head'], 'type': 'NeverClassifies'}
+    model = build({**cfg(), 'decode_head': head})
+    with pytest.raises(RuntimeError, match='NeverClassifies has one but does not call it: choose'):
+        model.loss(*batch(model))
+
+
+@pytest.mark.parametrize('ignored', [0.1, 1.1])
+def test_the_diagnostics_can_tell_why_the_loss_is_zero(ignored):
+    model = build(cfg())
+    inputs, samples = batch(model, ignored=ignored)
+    pixels = [float(model.loss(inputs, samples)['contrast.pixels']) for _ in range(2)]
+    assert (pixels[0] > 0) == (ignored < 1)
+    assert model.running_stats.pop() == {'contrast.anchors': pytest.approx(sum(pixels) / 2)}
+    assert 'anchors' in ZERO_REASONS
+
+
+class Views(TinySemiDataset):
+    """Labelled images with a distorted view."""
+
+    def __getitem__(self, index):
+        image, sample = self.images[index], data_sample(self.labels[index])
+        return {
+            'inputs': {'sup': image, 'distorted': 255 - image},
+            'data_samples': {'sup': sample, 'distorted': sample},
+        }
+
+
+def test_resumed_is_uninterrupted(tmp_path):
+    """Coins, drawn pixels, momentum and learning rate of 4 steps are those of 2 and 2 more."""
+    model = cfg(
+        loss_size=(5, 5),
+        distortion_prob=0.5,
+        data_preprocessor=preprocessor_cfg((16, 16)),
+        loss_contrast={'variant': 'batch', 'num_samples': 60},
+    )
+    DATASETS.register_module(module=Views, force=True)
+    options = runner_cfg(tmp_path, model, 4, hooks=[{'type': 'StepSeedHook'}])
+    options['train_dataloader']['dataset'] = {'type': 'Views'}
+    options['optim_wrapper']['optimizer']['momentum'] = 0.9
+    options['param_scheduler'] = [{'type': 'CosineAnnealingLR', 'T_max': 4, 'by_epoch': False}]
+    options['default_hooks']['checkpoint']['interval'] = 2
+
+    def ends(name, **kwargs):
+        MessageHub._instance_dict.clear()
+        cfg = {**copy.deepcopy(options), 'experiment_name': name, **kwargs}
+        runner = Runner.from_cfg(Config(cfg))
+        runner.train()
+        return runner.model.state_dict(), runner.optim_wrapper.state_dict()['state']
+
+    whole = ends('whole')
+    resumed = ends('resumed', load_from=str(tmp_path / 'iter_2.pth'), resume=True)
+    early = torch.load(tmp_path / 'iter_2.pth', weights_only=False)['state_dict']
+    for key, value in whole[0].items():
+        assert torch.equal(value, resumed[0][key]), key
+    assert not torch.equal(
+        early['projector.layers.0.weight'], whole[0]['projector.layers.0.weight']
+    )
+    for index, state in whole[1].items():
+        momentum = resumed[1][index]['momentum_buffer']
+        assert torch.equal(state['momentum_buffer'], momentum), index
 
 
 @pytest.mark.parametrize(
