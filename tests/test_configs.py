@@ -653,15 +653,12 @@ def test_without_randaugment_the_colours_still_change():
     assert jitter.type == 'ColorJitter' and 'prob' not in jitter
 
 
-def test_the_recipe_of_the_main_readme_is_a_whole_config():
+def test_the_recipe_of_the_main_readme_is_a_whole_config(tmp_path):
     text = (ROOT / 'README.md').read_text(encoding='utf-8')
     [recipe] = re.findall(r'```python\n(.*?)```', text, re.DOTALL)
-    path = ROOT / 'configs' / 'c3semiseg' / '_recipe_of_the_readme.py'
-    try:
-        path.write_text(recipe, encoding='utf-8')
-        cfg = Config.fromfile(path)
-    finally:
-        path.unlink()
+    path = tmp_path / 'recipe.py'
+    path.write_text(recipe.replace("'../_base_", f"'{ROOT}/configs/_base_"), encoding='utf-8')
+    cfg = Config.fromfile(path)
     model = MODELS.build(cfg.model)
     parts = [DATASETS.build({**each, 'lazy_init': True}) for each in sources(cfg)]
     assert check_branches(parts, model) == check_classes(parts, model) == []
