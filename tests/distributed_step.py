@@ -1,5 +1,6 @@
 """Training steps of one of several processes, for the tests that compare them with one process."""
 
+import gc
 import sys
 from pathlib import Path
 
@@ -163,6 +164,10 @@ def run(rank, world_size, folder):
     samples['sup'][0].gt_sem_seg.data.fill_(255)
     last = step(wrapped, images, samples, model)
     torch.save(last, f'{folder}/ignored_{rank}.pth')
+    # A model that took the group with it would do so with the interpreter locked, which a thread of
+    # gloo may wait for, for ever.
+    del wrapped, model
+    gc.collect()
     # No process may leave while another still talks to it.
     torch.distributed.barrier()
     torch.distributed.destroy_process_group()
