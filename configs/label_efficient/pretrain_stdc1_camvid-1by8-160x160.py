@@ -17,8 +17,8 @@ train_dataloader = dict(
 )
 # there is no classifier to validate
 val_cfg = val_dataloader = val_evaluator = None
-# half of what labels alone have, the other half is for the fine-tuning
-max_iters = _base_.max_iters // 2
+# of what labels alone have; the rest is for the fine-tuning, which overfits when it is longer
+max_iters = _base_.max_iters * 5 // 6
 train_cfg = dict(max_iters=max_iters)
 # the cosine is part of the method
 param_scheduler = [
