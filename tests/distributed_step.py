@@ -74,6 +74,7 @@ def other_csc_cfg():
         enqueue='pixels',
         source='teacher',
         fallback='paper',
+        anchor_filter=(0.5, 0.9),
     )
 
 

@@ -7,6 +7,7 @@ contrast = dict(
     _base_.model.auxiliary_head[-1],
     samples_per_class=[64 if c in weak else 16 for c in range(19)],
     enqueue='pixels',
+    anchor_filter=(0.1, 0.9),
     bank=dict(
         size=2000,
         consistency=True,

@@ -67,18 +67,22 @@ class SemiStep:
         """Ground truth of the labelled images of the target domain."""
         return None if self.labeled is None else self.labeled[: self.num_target]
 
-    def labels_at(self, size: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
+    def labels_at(
+        self, size: tuple[int, int], rejected: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
         """Return what can be sampled on a grid of features.
 
         Args:
             size (tuple[int, int]): Height and width of the grid.
+            rejected (bool): Whether pixels that the selector rejects keep their label.
 
         Returns:
             tuple[Tensor, Tensor | None]: Labels of shape (B_L + B_U, h, w) in which rejected pixels
             are ignored, and where the student's class is another (bool of the same shape; None where
             its logits are not known).
         """
-        labels = nearest(self.targets.accepted_labels, size)
+        targets = self.targets
+        labels = nearest(targets.labels if rejected else targets.accepted_labels, size)
         if self.logits is None:
             return labels, None
         return labels, nearest(self.logits, size).argmax(1) != labels

@@ -139,3 +139,10 @@ def test_step_targets_put_labeled_images_first():
     assert step.targets.probs is None
     assert SemiStep(Features(()), pseudo=pseudo).targets.labels is not None
     assert torch.equal(SemiStep(Features(()), pseudo=pseudo).targets.probs, pseudo.probs)
+
+
+def test_rejected_pixels_keep_their_label_on_demand():
+    labels = torch.tensor([[[0, 1], [255, 2]]])
+    step = SemiStep(Features(()), pseudo=PixelTargets(labels, (labels == 2).float()))
+    assert step.labels_at((2, 2))[0].tolist() == [[[255, 255], [255, 2]]]
+    assert torch.equal(step.labels_at((2, 2), rejected=True)[0], labels)

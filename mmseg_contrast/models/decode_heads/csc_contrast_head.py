@@ -15,9 +15,11 @@ from ...structures import SemiStep
 from ..losses.contrast import grouped_contrast
 from ..memory import ConsistencySeparationModule
 from ..utils import (
+    closest_anchors,
     current_iter,
     gather_pixels,
     gather_with_grad,
+    log_progress,
     sample_anchors,
     thin_out,
 )
@@ -66,6 +68,11 @@ class CSCContrastHead(ContrastHead):
             (the paper's Fig. 3).
         fallback (str): What is done while classes have no rows yet: ``'per_class'`` goes without these
             rows; ``'paper'`` takes Eq. 5 within the batch for all classes until each has rows.
+        anchor_filter (tuple[float, float], optional): Shares of the unlabelled anchors, at the first
+            and at the last iteration, in [0, 1]. Given, pixels that the selector rejects are sampled
+            too, and of the unlabelled anchors the share (growing with the logarithm of the iteration)
+            that is :func:`closest <closest_anchors>` to its positives has a loss; all remain keys, and
+            are offered to the bank (published code).
         kwargs: Arguments of :class:`ContrastHead`.
 
     Raises:
@@ -88,6 +95,7 @@ class CSCContrastHead(ContrastHead):
         update_interval: int = 1,
         source: str = 'student',
         fallback: str = 'per_class',
+        anchor_filter: tuple[float, float] | None = None,
         loss_weight: float = 1.0,
         **kwargs: Any,
     ) -> None:
@@ -111,6 +119,8 @@ class CSCContrastHead(ContrastHead):
         ):
             if value not in known:
                 raise ValueError(f"{name}({key}='{value}') is unknown: use one of {known}.")
+        if anchor_filter is not None and not 0 <= min(anchor_filter) <= max(anchor_filter) <= 1:
+            raise ValueError(f'{name}(anchor_filter={anchor_filter}) are shares: use [0, 1].')
         if isinstance(samples_per_class, int):
             limits = [samples_per_class] * self.num_classes
         else:
@@ -131,6 +141,7 @@ class CSCContrastHead(ContrastHead):
         self.source = source
         self.needs_teacher_on_labeled = source == 'teacher'
         self.fallback = fallback
+        self.anchor_filter = anchor_filter
         self.register_buffer('limits', torch.tensor(limits), persistent=False)
         self.bank = None
         if bank is not None:
@@ -146,7 +157,8 @@ class CSCContrastHead(ContrastHead):
     ) -> tuple[dict[str, Tensor], dict[str, Tensor | float]]:
         """Compute the contrastive term of one step; see :meth:`ContrastHead.loss_by_step`."""
         embedding = step.align(self.embed(step.student))
-        labels, hard = step.labels_at(embedding.shape[2:])
+        rejected = self.anchor_filter is not None
+        labels, hard = step.labels_at(embedding.shape[2:], rejected)
         index, filled = sample_anchors(
             labels,
             self.num_classes,
@@ -158,10 +170,13 @@ class CSCContrastHead(ContrastHead):
         )
         anchors = F.normalize(gather_pixels(embedding.float(), index), dim=-1)
         num_labeled = 0 if step.labeled is None else len(step.labeled)
-        halves = [slice(0, num_labeled), slice(num_labeled, len(anchors))]
+        halves = [
+            (slice(0, num_labeled), None),
+            (slice(num_labeled, len(anchors)), self._kept_share()),
+        ]
         terms = [
-            self._contrast(group_by_class(anchors[half]), group_by_class(filled[half]))
-            for half in halves
+            self._contrast(group_by_class(anchors[half]), group_by_class(filled[half]), share)
+            for half, share in halves
             if half.start < half.stop
         ]
         raw = sum(loss for loss, _ in terms)
@@ -174,15 +189,26 @@ class CSCContrastHead(ContrastHead):
                     self._stage(step, teacher, embedding.detach(), labels, index, filled)
         return losses, stats
 
-    def _contrast(self, anchors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def _kept_share(self) -> float | None:
+        if self.anchor_filter is None:
+            return None
+        first, last = self.anchor_filter
+        return first + (last - first) * log_progress()
+
+    def _contrast(
+        self, anchors: Tensor, mask: Tensor, share: float | None = None
+    ) -> tuple[Tensor, Tensor]:
         # Of anchors (C, P, D): the mean loss, and the numbers of anchors, positives and negatives.
         keys, key_mask = gather_with_grad(anchors, 1), torch.cat(all_gather(mask), 1)
-        batch = (anchors, keys, mask, key_mask, self.temperature, get_rank() * mask.shape[1])
-        if self.bank is None:
-            return _mean(*grouped_contrast(*batch, top_n=self.top_n))
-        rows = {'bank': self.bank.rows, 'bank_mask': self.bank.valid}
+        rows = {}
+        if self.bank is not None:
+            rows = {'bank': self.bank.rows, 'bank_mask': self.bank.valid}
+        offset = get_rank() * mask.shape[1]
+        if share is not None:
+            mask = closest_anchors(keys, key_mask, share, **rows).narrow(1, offset, mask.shape[1])
+        batch = (anchors, keys, mask, key_mask, self.temperature, offset)
         loss, counts = _mean(*grouped_contrast(*batch, **rows, top_n=self.top_n))
-        if self.fallback == 'paper':
+        if self.fallback == 'paper' and self.bank is not None:
             missing = (self.bank.count == 0).any()
             within, numbers = _mean(*grouped_contrast(*batch))
             loss = torch.where(missing, within, loss)

@@ -1,11 +1,11 @@
 """Small parts that the models share."""
 
-from .anchor_sampling import gather_pixels, sample_anchors, thin_out
+from .anchor_sampling import closest_anchors, gather_pixels, sample_anchors, thin_out
 from .class_groups import class_blocks, top_per_class
 from .class_selectors import ClassBatchNorm, ClassSelectors
 from .dist import gather_own_first, gather_with_grad, reduce_mean, reduce_sum
 from .ema import NamedEMA
-from .ramp import Ramp, current_iter, training_progress
+from .ramp import Ramp, current_iter, log_progress, training_progress
 from .slots import build_slot
 from .supervised import supervised_losses
 
@@ -16,10 +16,12 @@ __all__ = [
     'Ramp',
     'build_slot',
     'class_blocks',
+    'closest_anchors',
     'current_iter',
     'gather_own_first',
     'gather_pixels',
     'gather_with_grad',
+    'log_progress',
     'reduce_mean',
     'reduce_sum',
     'sample_anchors',

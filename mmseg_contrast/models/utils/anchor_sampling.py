@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .precision import without_autocast
+
 
 def sample_anchors(
     labels: Tensor,
@@ -106,3 +108,43 @@ def thin_out(filled: Tensor, number: int) -> tuple[Tensor, Tensor]:
     key = torch.rand(filled.shape, device=filled.device).masked_fill_(~filled, -1)
     key, index = key.topk(min(number, filled.shape[-1]), -1)
     return index, key >= 0
+
+
+@torch.no_grad()
+def closest_anchors(
+    keys: Tensor,
+    mask: Tensor,
+    share: float,
+    bank: Tensor | None = None,
+    bank_mask: Tensor | None = None,
+) -> Tensor:
+    r"""Mark the share of the keys that lie closest to the others of their class.
+
+    .. math:: s_i = \sum_{j \in P_i} (f_i \cdot k_j - 1)
+
+    over all positives, keys and bank rows, so that a class with many of them counts as farther; of the n
+    keys the :math:`\lceil (1 - share) n \rceil` lowest are left out. Source: published code of CSC, not
+    the paper. Cost: O(C Q D), no matrix of pairs, and a sort; no host sync.
+
+    Args:
+        keys (Tensor): Unit vectors of shape (C, Q, D).
+        mask (Tensor): Bool of shape (C, Q); False rows are padding.
+        share (float): Share that is kept, in [0, 1].
+        bank (Tensor, optional): Unit vectors of shape (C, L, D), further positives.
+        bank_mask (Tensor, optional): Bool of shape (C, L); needed with ``bank``.
+
+    Returns:
+        Tensor: Bool of shape (C, Q), False on padding.
+    """
+    keys = keys.float()
+    sums, number = (keys * mask.unsqueeze(2)).sum(1), mask.sum(1)
+    if bank is not None:
+        sums = sums + (bank * bank_mask.unsqueeze(2)).sum(1)
+        number = number + bank_mask.sum(1)
+    # A key with itself adds 1 - 1.
+    with without_autocast(keys):
+        score = (keys @ sums.unsqueeze(2)).squeeze(2) - number.unsqueeze(1)
+    score = score.masked_fill(~mask, torch.inf).flatten()
+    place = torch.arange(len(score), device=score.device)
+    rank = torch.empty_like(place).scatter_(0, score.argsort(), place).view_as(mask)
+    return mask & (rank >= (mask.sum().double() * (1 - share)).ceil())

@@ -18,6 +18,12 @@ def training_progress() -> float:
     return min(current_iter() / total, 1.0) if total else 0.0
 
 
+def log_progress() -> float:
+    r"""Return :math:`\log(1 + i) / \log(1 + n)` of the running Runner's iteration i of n, or 0."""
+    total = MessageHub.get_current_instance().get_info('max_iters', default=0) or 0
+    return min(math.log1p(current_iter()) / math.log1p(total), 1.0) if total else 0.0
+
+
 class Ramp:
     r"""Gaussian ramp-up from ``exp(-5)`` to 1.
 

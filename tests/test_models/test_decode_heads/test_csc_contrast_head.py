@@ -59,11 +59,11 @@ def random_step(num_labeled=2, num_unlabeled=2, size=SIZE):
     )
 
 
-def literal_half(z, labels, rows, temperature, top_n):
+def literal_half(z, labels, rows, temperature, top_n, anchors=None):
     """Eq. 6 (mean over the N) by loops; with rows of no class and all positives it is Eq. 5."""
     used = [i for i in range(len(labels)) if labels[i] != 255]
     terms = []
-    for i in used:
+    for i in used if anchors is None else anchors:
         positives = [z[j] for j in used if labels[j] == labels[i] and j != i]
         positives += list(rows[int(labels[i])])
         negatives = [z[j] for j in used if labels[j] != labels[i]]
@@ -183,6 +183,41 @@ def test_what_is_offered_to_the_bank(enqueue):
         best = (rows[c][mask[c]] @ own.T).max(1)
         torch.testing.assert_close(best.values, torch.ones(len(best.values)))
         assert len(set(best.indices.tolist())) == len(best.indices), 'no row twice'
+
+
+@pytest.mark.filterwarnings('ignore:Converting a tensor')
+@pytest.mark.parametrize('numbers', [None, (4, 6, 2)])
+def test_anchor_filter_of_the_published_code(numbers):
+    student = head(samples_per_class=40, top_n=2, anchor_filter=(0.3, 0.9))
+    rows = fill(student, numbers) if numbers else [[]] * C
+    step = random_step()
+    step.pseudo.weight[torch.rand(step.pseudo.weight.shape) < 0.5] = 0
+    z = F.normalize(student.projector(step.student.stages[1]), dim=1).movedim(1, -1)
+    halves = [
+        (z[part].flatten(0, 2), labels.flatten())
+        for part, labels in ((slice(2), step.labeled.labels), (slice(2, 4), step.pseudo.labels))
+    ]
+    # Of the unlabelled half all are keys, and only those closest to their positives are anchors.
+    keys, labels = halves[1]
+    used = [i for i in range(len(labels)) if labels[i] != 255]
+
+    def score(i):
+        positives = [keys[j] for j in used if labels[j] == labels[i] and j != i]
+        return sum(float(keys[i] @ p) - 1 for p in [*positives, *rows[int(labels[i])]])
+
+    anchors = sorted(used, key=score)[-(3 * len(used) // 10) :]
+    expected = literal_half(*halves[0], rows, 0.1, 2)
+    expected = expected + literal_half(*halves[1], rows, 0.1, 2, anchors)
+    losses, stats = student.loss_by_step(step, head())
+    torch.testing.assert_close(losses['loss_contrast'], expected, rtol=1e-5, atol=1e-6)
+    labeled = int((halves[0][1] != 255).sum())
+    assert int(stats['anchors']) == labeled + len(anchors)
+    params = list(student.projector.parameters())
+    for got, want in zip(
+        torch.autograd.grad(losses['loss_contrast'], params), torch.autograd.grad(expected, params)
+    ):
+        torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-5)
+    assert int(student.bank._staged[3].sum()) == labeled + len(used), 'the bank is offered all'
 
 
 def test_pooled_mean_of_the_published_code():
@@ -305,8 +340,10 @@ RECIPES = {
 @pytest.mark.parametrize('source', ['student', 'teacher'])
 def test_a_step_on_each_recipe_has_no_host_sync(recipe, source):
     bank = {'size': 20, 'min_fill': 0.1}
-    heads = [head_cfg(in_index=0), csc_cfg(in_index='decode', source=source, bank=bank)]
-    model = build(semi_cfg(auxiliary_head=heads, **RECIPES[recipe]))
+    contrast = csc_cfg(in_index='decode', source=source, bank=bank)
+    if recipe == 'its own':
+        contrast['anchor_filter'] = (0.1, 0.9)
+    model = build(semi_cfg(auxiliary_head=[head_cfg(in_index=0), contrast], **RECIPES[recipe]))
     separate_teacher(model)
     head_ = model.auxiliary_head[1]
     for _ in range(2):
@@ -417,6 +454,7 @@ def test_twin_heads_of_the_paper():
         ({'fallback': 'none'}, "fallback='none'"),
         ({'source': 'both'}, "source='both'"),
         ({'enqueue': 'all'}, "enqueue='all'"),
+        ({'anchor_filter': (0.1, 1.1)}, r'anchor_filter=\(0.1, 1.1\)'),
     ],
 )
 def test_arguments_out_of_range_are_named(kwargs, message):

@@ -2,8 +2,14 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from mmseg_contrast.models.utils import gather_pixels, sample_anchors, thin_out
+from mmseg_contrast.models.utils import (
+    closest_anchors,
+    gather_pixels,
+    sample_anchors,
+    thin_out,
+)
 
 C = 4
 
@@ -178,3 +184,26 @@ def test_thin_out_draws_filled_places_evenly():
     for _ in range(600):
         counts[thin_out(torch.ones(10, dtype=torch.bool), 3)[0]] += 1
     assert float((counts / 600 - 0.3).abs().max()) < 0.08
+
+
+@pytest.mark.parametrize('share', [0, 0.1, 0.5, 0.83, 1])
+@pytest.mark.parametrize('with_bank', [False, True])
+def test_closest_anchors_equals_a_loop(share, with_bank):
+    keys, bank = (F.normalize(torch.randn(C, n, 5), dim=2) for n in (9, 6))
+    mask, bank_mask = torch.rand(C, 9) < 0.6, torch.rand(C, 6) < 0.5
+    mask[1] = bank_mask[2] = False
+    score = {}
+    for c, i in mask.nonzero().tolist():
+        positives = [keys[c, j] for j in range(9) if mask[c, j] and j != i]
+        positives += [row for row, kept in zip(bank[c], bank_mask[c]) if kept and with_bank]
+        score[c, i] = sum(float(keys[c, i] @ p) - 1 for p in positives)
+    dropped = math.ceil(round((1 - share) * len(score), 9))
+    expected = sorted(score, key=score.get)[dropped:]
+    rows = (bank, bank_mask) if with_bank else ()
+    kept = closest_anchors(keys, mask, share, *rows)
+    assert sorted(map(tuple, kept.nonzero().tolist())) == sorted(expected)
+
+
+def test_closest_anchors_of_none_is_none():
+    mask = torch.zeros(C, 3, dtype=torch.bool)
+    assert not closest_anchors(torch.zeros(C, 3, 5), mask, 0.5).any()

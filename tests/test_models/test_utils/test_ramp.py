@@ -2,8 +2,9 @@ import math
 
 import pytest
 from helpers import set_iter
+from mmengine.logging import MessageHub
 
-from mmseg_contrast.models.utils import Ramp, current_iter
+from mmseg_contrast.models.utils import Ramp, current_iter, log_progress
 
 
 @pytest.mark.parametrize(('start', 'length'), [(0, 250), (2250, 4000), (7, 1)])
@@ -32,3 +33,14 @@ def test_current_iter_is_that_of_the_runner_or_zero():
     assert current_iter() == 0
     set_iter(42)
     assert current_iter() == 42
+
+
+def test_log_progress_is_that_of_the_runner_or_zero():
+    set_iter(9)
+    assert log_progress() == 0
+    MessageHub.get_current_instance().update_info('max_iters', 999)
+    assert log_progress() == pytest.approx(1 / 3)
+    set_iter(0)
+    assert log_progress() == 0
+    set_iter(2000)
+    assert log_progress() == 1
