@@ -73,7 +73,8 @@ def test_builds_and_says_what_it_is(name):
     assert cfg.test_pipeline == cfg.test_dataloader.dataset.pipeline
     assert cfg.param_scheduler[-1].end == cfg.train_cfg.max_iters
     assert pretrain or cfg.train_cfg.max_iters % cfg.train_cfg.val_interval == 0
-    assert [hook.type for hook in cfg.custom_hooks] == ['CheckSetupHook', 'StepSeedHook']
+    hooks = ['CheckSetupHook', 'StepSeedHook', *['SemiDiagnosticsHook'] * pretrain]
+    assert [hook.type for hook in cfg.custom_hooks] == hooks
     sampler = cfg.train_dataloader.sampler
     assert sampler.batch_size == cfg.train_dataloader.batch_size
     assert len(sampler.source_ratio) == len(sources(cfg)) == (2 if semi else 1)

@@ -17,6 +17,7 @@ train_dataloader = dict(
 )
 # there is no classifier to validate
 val_cfg = val_dataloader = val_evaluator = None
+custom_hooks = [*_base_.custom_hooks, dict(type='SemiDiagnosticsHook', interval=50)]
 # of what labels alone have; the rest is for the fine-tuning, which overfits when it is longer
 max_iters = _base_.max_iters * 5 // 6
 train_cfg = dict(max_iters=max_iters)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from .mean_teacher_hook import unwrap_segmentor
+from ...datasets.checks import SetupError
 
 #: What it means when a statistic of this name stays 0.
 ZERO_REASONS = {
@@ -31,7 +32,7 @@ DRIFT_INTERVALS = 10
 
 @HOOKS.register_module()
 class SemiDiagnosticsHook(Hook):
-    """Writes the segmentor's running statistics at each log interval, with one host sync.
+    """Writes the model's running statistics at each log interval, with one host sync.
 
     Overall numbers (coverage, anchors, terms before their weight, ramps) join the log line; numbers
     per class (thresholds, coverage, share of the predictions) go to the visualizer's backends as
@@ -55,8 +56,17 @@ class SemiDiagnosticsHook(Hook):
         self._drifts: dict[str, int] = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Find the segmentor and its class names."""
-        self.model = unwrap_segmentor(runner, type(self).__name__)
+        """Find the model and its class names.
+
+        Raises:
+            SetupError: If the model keeps no statistics.
+        """
+        self.model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if not hasattr(self.model, 'running_stats'):
+            raise SetupError(
+                f'SemiDiagnosticsHook reads statistics that a {type(self.model).__name__} does not keep: '
+                "set model.type='SemiSupervisedSegmentor' or 'ContrastivePretrainer', or remove the hook."
+            )
         meta = getattr(runner.train_dataloader.dataset, 'metainfo', {})
         self.classes = meta.get('classes') or [str(i) for i in range(self.model.num_classes)]
         self.model.running_stats.pop()

@@ -489,7 +489,7 @@ class SupervisedContrastLoss(nn.Module):
             loss = loss * (count / torch.where(mean > 0, mean, 1))
         # Not the mean, which is NaN for a batch without images.
         loss = loss.sum() / max(1, len(loss))
-        return self.loss_weight * loss, {'pixels': count.sum()}
+        return self.loss_weight * loss, {'anchors': count.sum()}
 
     def _draws_from(self, pixels: int) -> bool:
         return self.num_samples is not None and self.num_samples < pixels

@@ -11,6 +11,7 @@ from mmseg.models import EncoderDecoder
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
+from mmseg.utils import add_prefix
 from torch import Tensor, nn
 
 from ...structures import PixelTargets
@@ -106,8 +107,8 @@ class ContrastivePretrainer(EncoderDecoder):
             data_samples (list | dict): Their data samples, likewise.
 
         Returns:
-            dict[str, Tensor]: ``contrast.loss_contrast``, and ``contrast.pixels``, the number of
-            pixels that it is the mean over.
+            dict[str, Tensor]: ``contrast.loss_contrast``; :class:`SemiDiagnosticsHook` logs the number
+            of pixels that it is the mean over.
 
         Raises:
             ValueError: If the batch has branches and none of them is ``sup``.
@@ -137,11 +138,8 @@ class ContrastivePretrainer(EncoderDecoder):
         targets = PixelTargets.from_samples(data_samples['sup'], self.decode_head.ignore_index)
         labels = nearest(targets.labels, size).flatten(1)
         loss, stats = self.loss_contrast(anchors, keys, labels, self.num_classes)
-        # By the name of which SemiDiagnosticsHook knows why it may be 0.
-        self.running_stats.add({'contrast.anchors': stats['pixels']})
-        # MMEngine averages what it logs, which integers do not allow.
-        stats = {f'contrast.{name}': value.float() for name, value in stats.items()}
-        return {'contrast.loss_contrast': loss, **stats}
+        self.running_stats.add(add_prefix(stats, 'contrast'))
+        return {'contrast.loss_contrast': loss}
 
     def embed(self, images: Tensor) -> Tensor:
         """Return unit embeddings of the pixels.

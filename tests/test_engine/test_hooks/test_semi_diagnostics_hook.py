@@ -6,6 +6,7 @@ import torch
 from helpers import contrast_cfg, runner_cfg, semi_cfg
 from mmengine.runner import Runner
 
+from mmseg_contrast.datasets.checks import SetupError
 from mmseg_contrast.engine.hooks import SemiDiagnosticsHook
 
 SIZE = (16, 16)
@@ -86,6 +87,12 @@ def test_each_count_has_its_reason(tmp_path, head, name):
         tmp_path, semi_cfg(size=SIZE, auxiliary_head=[head]), 3, interval=1, patience=3
     )
     assert any(w.startswith(f'contrast.{name} has been 0 for 3') for w in warnings)
+
+
+def test_a_model_without_statistics_is_named():
+    runner = SimpleNamespace(model=torch.nn.Identity())
+    with pytest.raises(SetupError, match='statistics that a Identity does not keep'):
+        SemiDiagnosticsHook().before_train(runner)
 
 
 def test_a_healthy_run_has_no_warning(tmp_path):

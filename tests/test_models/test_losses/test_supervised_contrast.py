@@ -364,7 +364,7 @@ def test_within_image_is_the_mean_over_the_images(distorted):
     loss, stats = SupervisedContrastLoss(loss_weight=2.0)(anchors, keys, labels, CLASSES)
     expected, counts = literal(*sides((anchors, keys, labels, labels)), 0.07)
     torch.testing.assert_close(loss, 2 * expected.sum() / 3)
-    assert int(stats['pixels']) == sum(counts)
+    assert int(stats['anchors']) == sum(counts)
     assert not any('loss' in name for name in stats)
 
 
@@ -390,7 +390,7 @@ def test_hybrid_with_all_others_has_the_keys_of_the_batch(distorted, num_samples
     bags = [torch.stack([x.roll(-b, 0).flatten(0, 1) for b in range(3)]) for x in (full[1], labels)]
     expected, counts = literal(anchors, bags[0], labels, bags[1], 0.07, include_self)
     torch.testing.assert_close(loss, expected.mean())
-    assert int(stats['pixels']) == sum(counts) > 0
+    assert int(stats['anchors']) == sum(counts) > 0
     leaves = [x for x in (anchors, keys) if x is not None]
     grads = (torch.autograd.grad(x, leaves) for x in (loss, expected.mean()))
     for one, other in zip(*grads, strict=True):
@@ -436,7 +436,7 @@ def test_a_batch_without_pixels_is_an_exact_zero_with_a_gradient(variant, distor
     anchors, keys, labels = batch(*shape[:2], distorted)
     loss, stats = SupervisedContrastLoss(variant)(anchors, keys, labels, CLASSES)
     loss.backward()
-    assert float(loss.detach()) == int(stats['pixels']) == 0
+    assert float(loss.detach()) == int(stats['anchors']) == 0
     assert anchors.grad.shape == shape and (not distorted or keys.grad.shape == shape)
 
 
@@ -450,7 +450,7 @@ def test_batch_draws_labelled_pixels_without_replacement():
         assert int(moved.sum()) == 60
         assert not moved[labels == 255].any()
     assert torch.equal(*(grad.norm(dim=-1) > 0 for grad in grads))
-    assert int(stats['pixels']) == 60
+    assert int(stats['anchors']) == 60
     torch.manual_seed(1)
     assert criterion(anchors, keys, labels, CLASSES)[0] != loss
 
