@@ -1,8 +1,8 @@
 """Measure each contrastive loss against its naive form: time and peak memory, forward and backward.
 
-The forms of a case are interleaved; times are medians after a warm-up, with an allocator that keeps its
-blocks (as on a GPU). The peak is that of the allocator, gradients included and inputs not. Forms that
-draw pixels draw the same ones.
+Selection and the update of a bank, which have no gradient, are measured likewise. The forms of a case are
+interleaved; times are medians after a warm-up, with an allocator that keeps its blocks (as on a GPU). The
+peak is that of the allocator, gradients included and inputs not. Forms that draw pixels draw the same ones.
 """
 
 import argparse
@@ -23,7 +23,14 @@ from mmseg_contrast.models.losses import (
     grouped_contrast,
     supervised_contrast,
 )
-from mmseg_contrast.models.utils import ClassSelectors, gather_pixels, sample_anchors
+from mmseg_contrast.models.memory import ClassMemoryBank
+from mmseg_contrast.models.selectors import DynamicConfidentRegionSelection
+from mmseg_contrast.models.utils import (
+    ClassSelectors,
+    gather_pixels,
+    sample_anchors,
+    top_per_class,
+)
 from mmseg_contrast.utils.cli import one_sentence
 from mmseg_contrast.utils.measure import (
     add_measure_arguments,
@@ -52,7 +59,7 @@ class Form:
 
     Attributes:
         name (str): Its name in the table.
-        loss (Callable[[], Tensor]): Computes it.
+        loss (Callable[[], Tensor]): Computes it, or another scalar that tells whether forms agree.
         needs (int): Bytes that it is known to need, to leave out what does not fit.
     """
 
@@ -67,7 +74,7 @@ class Case:
 
     Attributes:
         name (str): Its name in the table.
-        leaves (list[Tensor]): Inputs that receive gradients.
+        leaves (list[Tensor]): Inputs that receive gradients; none: nothing is differentiated.
         forms (list[Form]): Ways to compute the same loss.
     """
 
@@ -206,11 +213,12 @@ def all_bank_pairs(
     return total / len(rows)
 
 
-def score_of_class(selectors: ClassSelectors, c: int, rows: Tensor) -> Tensor:
+def score_of_class(selectors: ClassSelectors, c: int, rows: Tensor, frozen: bool = False) -> Tensor:
     """Compute the attention of rows (N, D) by the module of class c, as a module for each would."""
     norm = selectors.norm
+    running = (norm.running_mean[c], norm.running_var[c]) if frozen else (None, None)
     hidden = rows @ selectors.weight[c].T
-    hidden = F.batch_norm(hidden, None, None, norm.weight[c], norm.bias[c], training=True)
+    hidden = F.batch_norm(hidden, *running, norm.weight[c], norm.bias[c], training=not frozen)
     hidden = F.leaky_relu(hidden, 0.2)
     return (hidden @ selectors.score_weight[c] + selectors.score_bias[c]).sigmoid()
 
@@ -422,6 +430,81 @@ def memory_bank_selectors(size: str, device: str) -> Iterator[Case]:
         )
 
 
+@torch.no_grad()
+def bank_update(size: str, device: str) -> Iterator[Case]:
+    """Update of the class-wise memory bank: filter, attention and rank of 5 images of 64 x 64, queue."""
+    images, side, classes = (2, 8, 3) if size == 'tiny' else (5, 64, NUM_CLASSES)
+    labels = block_labels(images, side, side, classes, device).flatten()
+    x = torch.randn(len(labels), 256, device=device)
+    logits = 10 * F.one_hot(labels, classes) + 2 * torch.randn(len(labels), classes, device=device)
+    selectors = ClassSelectors(classes).to(device)
+    bank = ClassMemoryBank(classes, 256, 256).to(device)
+    number = 3 * images
+
+    def good() -> Tensor:
+        confidence, predicted = logits.softmax(1).max(1)
+        return (predicted == labels) & (confidence > 0.95)
+
+    @torch.no_grad()
+    def ours() -> Tensor:
+        bank.count.zero_()
+        bank.pointer.zero_()
+        chosen = labels.masked_fill(~good(), 255)
+        scores = selectors.score_rows(x, chosen, frozen=True)
+        index, mask = top_per_class(chosen, scores, classes, number)
+        bank.enqueue(x[index], mask, scores[index], number)
+        return (bank.rows.square().sum(2) * bank.valid).sum()
+
+    @torch.no_grad()
+    def loops() -> Tensor:
+        total, queues, kept = 0, [x[:0]] * classes, good()
+        for c in range(classes):
+            rows = x[(labels == c) & kept]
+            best = score_of_class(selectors, c, rows, frozen=True).argsort(descending=True)
+            queues[c] = torch.cat([rows[best[:number]], queues[c]])[:256]
+            total = total + queues[c].square().sum()
+        return total
+
+    yield Case(
+        f'bank_update {len(labels)} x {classes} x 256',
+        [],
+        [Form('blocks', ours), Form('loop over classes', loops)],
+    )
+
+
+def thresholds(size: str, device: str) -> Iterator[Case]:
+    """Thresholds of Dynamic Confident Region Selection (C3-SemiSeg, Eq. 6), 16 images of 256 x 512."""
+    images, height, width = (2, 64, 64) if size == 'tiny' else (16, 256, 512)
+    selector = DynamicConfidentRegionSelection(NUM_CLASSES).to(device)
+    probs = torch.randn(images, NUM_CLASSES, height, width, device=device).mul_(2).softmax(1)
+    valid = torch.ones(images, height, width, dtype=torch.bool, device=device)
+
+    def ours() -> Tensor:
+        selector.thresholds.fill_(0.9)
+        selector(probs, valid)
+        return selector.thresholds.mean()
+
+    def lists() -> Tensor:
+        found = [[] for _ in range(NUM_CLASSES)]
+        confidence, labels = probs.max(1)
+        for value, c in zip(confidence.flatten().tolist(), labels.flatten().tolist()):
+            found[c].append(value)
+        new = torch.full((NUM_CLASSES,), 0.9)
+        for c, values in enumerate(found):
+            if values:
+                values.sort(reverse=True)
+                rank = min(int(len(values) * selector.keep_ratio), len(values) - 1)
+                new[c] = selector.momentum * 0.9 + (1 - selector.momentum) * values[rank]
+        _ = confidence >= new.to(device)[labels]
+        return new.mean()
+
+    yield Case(
+        f'thresholds {images} x {height}x{width}',
+        [],
+        [Form('histogram', ours), Form('sorted lists', lists)],
+    )
+
+
 CASES: dict[str, Callable[[str, str], Iterator[Case]]] = {
     'within_image': within_image,
     'batch': batch,
@@ -431,6 +514,8 @@ CASES: dict[str, Callable[[str, str], Iterator[Case]]] = {
     'memory_bank': memory_bank,
     'memory_bank_selectors': memory_bank_selectors,
     'csc': csc,
+    'bank_update': bank_update,
+    'thresholds': thresholds,
 }
 
 # ------------------------------------------------------------------ measuring
@@ -439,7 +524,8 @@ CASES: dict[str, Callable[[str, str], Iterator[Case]]] = {
 def run(form: Form, leaves: list[Tensor]) -> float:
     """Compute value and gradients once."""
     loss = form.loss()
-    torch.autograd.grad(loss, leaves)
+    if leaves:
+        torch.autograd.grad(loss, leaves)
     return loss.detach()
 
 

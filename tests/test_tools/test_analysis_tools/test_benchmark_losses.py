@@ -12,6 +12,7 @@ NAIVE = {
     'all pairs',
     'loop over classes, all pairs',
     'loop over classes',
+    'sorted lists',
 }
 SUPERVISED = {'within_image', 'batch', 'hybrid'}
 
@@ -30,7 +31,9 @@ def test_table_and_csv(load_tool, tmp_path, capsys):
         assert float(row['ms']) > 0 and float(row['MiB']) > 0
         if row['form'] in NAIVE:
             assert (row['time ratio'], row['memory ratio']) == ('1.00', '1.00')
-        assert float(row['difference']) < 1e-5, 'the forms are not the same loss'
+        # one bin of the histogram, a tenth of which goes into a threshold
+        limit = 0.1 / 2048 / 0.8 if row['form'] == 'histogram' else 1e-5
+        assert float(row['difference']) < limit, 'the forms are not the same loss'
         assert 'thread(s)' in row['conditions'] and 'median of 2' in row['conditions']
     assert 'streamed' in printed and str(out) in printed.replace('\n', '')
 
@@ -41,6 +44,8 @@ def test_the_forms_have_the_same_gradients(load_tool):
         for case in make('tiny', 'cpu'):
             # the peer normalises what it gets, which leaves no gradient along a vector
             forms = [form for form in case.forms if form.name != tool.PEER]
+            if not case.leaves:
+                continue
             expected, *others = (torch.autograd.grad(f.loss(), case.leaves) for f in forms)
             assert max(float(each.abs().max()) for each in expected) > 1e-3
             for form, found in zip(forms[1:], others):
