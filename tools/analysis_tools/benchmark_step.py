@@ -1,7 +1,7 @@
 """Measure what contrast, teacher and selection add to a training step: time and peak memory.
 
 The step of a semi-supervised config on random images of the size that it trains on, after its burn-in
-and its ramps, optimiser included and data loading not. Forms are interleaved; times are medians.
+and its ramps and with full banks, optimiser included and data loading not. Forms are interleaved; times are medians.
 """
 
 import argparse
@@ -65,6 +65,10 @@ class Step:
         self.ema = self.model.teacher_ema()
         self.ema.copy()
         self.banks = [m for m in self.model.modules() if isinstance(m, ClassMemoryBank)]
+        for bank in self.banks:
+            rows = torch.randn_like(bank.rows)
+            full = torch.ones(rows.shape[:2], dtype=torch.bool, device=rows.device)
+            bank.write(torch.nn.functional.normalize(rows, dim=2), full)
 
     def whole(self) -> None:
         """Do what an iteration does, hooks included."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -133,6 +134,8 @@ class _GroupedContrast(torch.autograd.Function):
         _, num_anchors, dim = anchors.shape
         device = anchors.device
         lowest = torch.finfo(anchors.dtype).min / 4
+        # Nothing beside 1, and far from underflow, where exp takes ten times as long on a CPU.
+        floor = 0.7 * math.log(torch.finfo(anchors.dtype).tiny)
         flat = anchors.reshape(-1, dim)
         masks = [key_mask] if bank is None else [key_mask, bank_mask]
         groups = [keys] if bank is None else [keys, bank]
@@ -172,7 +175,7 @@ class _GroupedContrast(torch.autograd.Function):
             for x, block in zip(logits, blocks):
                 x.scatter_(1, block, lowest)
             peak = torch.stack([x.amax(1, keepdim=True) for x in logits]).amax(0)
-            total = sum(x.sub_(peak).exp_().sum(1, keepdim=True) for x in logits)
+            total = sum(x.sub_(peak).clamp_(floor).exp_().sum(1, keepdim=True) for x in logits)
             margin = (total.log() + peak) - positive
             loss = loss + (weight * F.softplus(margin)).sum()
             pull = weight * margin.sigmoid()
