@@ -1,7 +1,8 @@
 """Measure what contrast, teacher and selection add to a training step: time and peak memory.
 
 The step of a semi-supervised config on random images of the size that it trains on, after its burn-in
-and its ramps and with full banks, optimiser included and data loading not. Forms are interleaved; times are medians.
+and its ramps and with full banks, optimiser included and data loading not. Forms are interleaved; times
+are medians.
 """
 
 import argparse
