@@ -8,7 +8,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import Tensor, nn
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from ...models.decode_heads import ContrastHead
 from ...models.segmentors import SemiSupervisedSegmentor
 from ...structures import Features
+from ...utils.unwrap import unwrap
 
 
 @HOOKS.register_module()
@@ -57,7 +57,7 @@ class ConsistencyProbeHook(Hook):
         Raises:
             TypeError: If the model has none.
         """
-        self.model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        self.model = unwrap(runner.model)
         teacher = getattr(self.model, 'teacher', nn.Module())
         skipped = set(teacher.modules())
         heads = [

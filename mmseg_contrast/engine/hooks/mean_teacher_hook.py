@@ -7,12 +7,12 @@ import warnings
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...datasets.checks import SetupError
 from ...models.segmentors import SemiSupervisedSegmentor
+from ...utils.unwrap import unwrap
 
 SCHEDULES = ('constant', 'cosine')
 
@@ -27,7 +27,7 @@ def unwrap_segmentor(runner: Runner, owner: str) -> SemiSupervisedSegmentor:
     Raises:
         SetupError: If it is no :class:`SemiSupervisedSegmentor`.
     """
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = unwrap(runner.model)
     if not isinstance(model, SemiSupervisedSegmentor):
         raise SetupError(
             f'{owner} needs a SemiSupervisedSegmentor, the model is a {type(model).__name__}: set '

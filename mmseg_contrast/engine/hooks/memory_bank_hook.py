@@ -6,12 +6,12 @@ from typing import Any
 
 from mmengine.dataset import ConcatDataset
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...models.decode_heads import ClassBankContrastHead
 from ...models.memory import ClassMemoryBank
+from ...utils.unwrap import unwrap
 
 PATIENCE = 3
 
@@ -38,7 +38,7 @@ class MemoryBankHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Find the banks, the class names and the number of labelled images."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         banks = [m for m in model.modules() if isinstance(m, ClassMemoryBank)]
         if not banks:
             runner.logger.warning(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...datasets.checks import SetupError
+from ...utils.unwrap import unwrap
 
 #: What it means when a statistic of this name stays 0.
 ZERO_REASONS = {
@@ -61,7 +61,7 @@ class SemiDiagnosticsHook(Hook):
         Raises:
             SetupError: If the model keeps no statistics.
         """
-        self.model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        self.model = unwrap(runner.model)
         if not hasattr(self.model, 'running_stats'):
             raise SetupError(
                 f'SemiDiagnosticsHook reads statistics that a {type(self.model).__name__} does not keep: '

@@ -14,14 +14,18 @@ def current_iter() -> int:
 
 def training_progress() -> float:
     """Return the share of the running Runner's iterations that are done, or 0 where none runs."""
-    total = MessageHub.get_current_instance().get_info('max_iters', default=0) or 0
+    total = _max_iters()
     return min(current_iter() / total, 1.0) if total else 0.0
 
 
 def log_progress() -> float:
     r"""Return :math:`\log(1 + i) / \log(1 + n)` of the running Runner's iteration i of n, or 0."""
-    total = MessageHub.get_current_instance().get_info('max_iters', default=0) or 0
+    total = _max_iters()
     return min(math.log1p(current_iter()) / math.log1p(total), 1.0) if total else 0.0
+
+
+def _max_iters() -> int:
+    return MessageHub.get_current_instance().get_info('max_iters', default=0) or 0
 
 
 class Ramp:

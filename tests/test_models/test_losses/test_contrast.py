@@ -4,6 +4,7 @@ from unittest import mock
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmseg_contrast.models.losses import grouped_contrast
 
@@ -280,3 +281,25 @@ def test_autocast_computes_in_float32():
     assert inside.dtype == low.dtype == torch.float32
     assert torch.equal(inside, expected)
     torch.testing.assert_close(low, expected, rtol=0.05, atol=0.05)
+
+
+class Exponents(TorchDispatchMode):
+    """Keeps the lowest number of which an exponential is taken."""
+
+    lowest = 0.0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func is torch.ops.aten.exp_.default:
+            self.lowest = min(self.lowest, float(args[0].min()))
+        return func(*args, **(kwargs or {}))
+
+
+def test_no_exponential_underflows_where_keys_are_masked():
+    anchors, keys, *masks = random_inputs(filled=0.5, dtype=torch.float32)
+    bank = F.normalize(torch.randn(3, 7, 6), dim=-1)
+    empty = torch.zeros(3, 7, dtype=torch.bool)
+    with Exponents() as seen:
+        loss, *_ = grouped_contrast(anchors, keys, *masks, 0.1, bank=bank, bank_mask=empty)
+    assert math.log(torch.finfo(torch.float32).tiny) < seen.lowest < -40
+    # and what is masked counts for nothing
+    torch.testing.assert_close(loss, grouped_contrast(anchors, keys, *masks, 0.1)[0])

@@ -58,6 +58,17 @@ def test_forms_see_the_same_images(load_tool):
     assert step.shapes() == (torch.Size([5, 3, 32, 32]), torch.Size([3, 3, 32, 32]))
 
 
+@pytest.mark.parametrize('method', ['memory_bank', 'csc'])
+def test_banks_are_full(load_tool, method):
+    tool = load_tool(TOOL)
+    cfg = Config.fromfile(CONFIGS / f'{method}/{method}_mosaic.py')
+    cfg.model.data_preprocessor.size = (32, 32)
+    (bank,) = tool.Step(cfg, tool.random_batch(cfg, 2, 3), 'cpu').banks
+    assert (bank.count == bank.size).all()
+    if method == 'csc':
+        torch.testing.assert_close(bank.sums, bank.rows.sum(1), rtol=1e-4, atol=1e-4)
+
+
 def test_contrast_is_removed_from_a_copy(load_tool):
     tool = load_tool(TOOL)
     cfg = Config.fromfile(CONFIGS / 'c3semiseg/c3semiseg_mosaic.py')
