@@ -69,7 +69,7 @@ class Step:
         for bank in self.banks:
             rows = torch.randn_like(bank.rows)
             full = torch.ones(rows.shape[:2], dtype=torch.bool, device=rows.device)
-            bank.write(torch.nn.functional.normalize(rows, dim=2), full)
+            bank.enqueue(torch.nn.functional.normalize(rows, dim=2), full)
 
     def whole(self) -> None:
         """Do what an iteration does, hooks included."""
