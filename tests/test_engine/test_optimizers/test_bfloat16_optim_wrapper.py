@@ -1,10 +1,26 @@
+from types import SimpleNamespace
+
+import pytest
 import torch
 from torch import nn
 
 from mmseg_contrast.engine.optimizers import BFloat16OptimWrapper
 
 
-def test_forward_is_bfloat16_and_weights_are_float32():
+@pytest.fixture
+def processor(monkeypatch):
+    def with_bfloat16(supported: bool):
+        ops = SimpleNamespace(_is_mkldnn_bf16_supported=lambda: supported)
+        monkeypatch.setattr(torch.ops, 'mkldnn', ops)
+
+    monkeypatch.setattr(
+        'mmseg_contrast.engine.optimizers.bfloat16_optim_wrapper.get_device', lambda: 'cpu'
+    )
+    return with_bfloat16
+
+
+def test_forward_is_bfloat16_and_weights_are_float32(processor):
+    processor(True)
     torch.manual_seed(0)
     model = nn.Linear(8, 4, bias=False)
     before = model.weight.detach().clone()
@@ -18,3 +34,15 @@ def test_forward_is_bfloat16_and_weights_are_float32():
     # The gradient of the sum is the sum of the inputs, within bfloat16's 8 bits.
     expected = before - x.sum(0).expand(4, -1)
     torch.testing.assert_close(model.weight.detach(), expected, rtol=2e-2, atol=2e-2)
+
+
+def test_a_processor_without_bfloat16_stays_in_float32(processor):
+    processor(False)
+    torch.manual_seed(0)
+    model = nn.Linear(8, 4, bias=False)
+    wrapper = BFloat16OptimWrapper(optimizer=torch.optim.SGD(model.parameters(), lr=1.0))
+    x = torch.randn(16, 8)
+    with wrapper.optim_context(model):
+        out = model(x)
+    assert torch.equal(out, model(x))
+    assert out.dtype == torch.float32
