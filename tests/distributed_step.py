@@ -75,6 +75,7 @@ def other_csc_cfg():
         source='teacher',
         fallback='paper',
         anchor_filter=(0.5, 0.9),
+        between_halves=True,
     )
 
 

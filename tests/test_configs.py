@@ -362,7 +362,7 @@ def test_official_of_csc_differs_where_the_readme_says():
     assert (code.selector.type, code.selector.drop) == ('EntropyPercentileMask', 80)
     ours, theirs = code.auxiliary_head[-1], paper.auxiliary_head[-1]
     changed = {key for key in ours if ours[key] != theirs.get(key)}
-    assert changed == {'samples_per_class', 'enqueue', 'anchor_filter', 'bank'}
+    assert changed == {'samples_per_class', 'enqueue', 'anchor_filter', 'between_halves', 'bank'}
     assert ours.anchor_filter == (0.1, 0.9)
     assert (ours.bank.gate, ours.bank.gate_range, ours.bank.min_fill) == ('official', 1.0, 0.0)
     assert sorted(set(ours.samples_per_class)) == [16, 64]

@@ -8,6 +8,7 @@ contrast = dict(
     samples_per_class=[64 if c in weak else 16 for c in range(19)],
     enqueue='pixels',
     anchor_filter=(0.1, 0.9),
+    between_halves=True,
     bank=dict(
         size=2000,
         consistency=True,

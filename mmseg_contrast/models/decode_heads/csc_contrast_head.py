@@ -46,8 +46,8 @@ class CSCContrastHead(ContrastHead):
     with positives P from the anchors of the same class and that class's bank rows, negatives from those
     of all other classes, and the gradient going to both sides of a pair of anchors. Source: CSC, Eq.
     6, with a mean where it has a sum over the N positives (N = 1 in the paper). In distributed
-    training each rank's anchors meet those of all ranks. Both terms see the bank of the step before;
-    :class:`MemoryBankHook` updates it after the step (Algorithm 1).
+    training each rank's anchors meet those of all ranks. Both terms see the bank of the step before,
+    unless ``between_halves``; :class:`MemoryBankHook` updates it after the step (Algorithm 1).
 
     It needs nothing of the recipe that it rides on: with a mean teacher, FixMatch or labels alone it is
     the same head.
@@ -64,6 +64,8 @@ class CSCContrastHead(ContrastHead):
         enqueue (str): What is offered: ``'anchors'``, or ``'pixels'``, which draws from all pixels of the
             class and adds the mean of the class in the image (published code).
         update_interval (int): Iterations from one update of the bank to the next.
+        between_halves (bool): Whether the labelled images update the bank on their own, before the
+            unlabelled ones meet it (published code).
         source (str): Network that feeds the bank, ``'student'`` (Algorithm 1) or ``'teacher'``
             (the paper's Fig. 3).
         fallback (str): What is done while classes have no rows yet: ``'per_class'`` goes without these
@@ -93,6 +95,7 @@ class CSCContrastHead(ContrastHead):
         enqueue_per_class: int = 10,
         enqueue: str = 'anchors',
         update_interval: int = 1,
+        between_halves: bool = False,
         source: str = 'student',
         fallback: str = 'per_class',
         anchor_filter: tuple[float, float] | None = None,
@@ -138,6 +141,7 @@ class CSCContrastHead(ContrastHead):
         self.enqueue_per_class = enqueue_per_class
         self.enqueue = enqueue
         self.update_interval = update_interval
+        self.between_halves = between_halves
         self.source = source
         self.needs_teacher_on_labeled = source == 'teacher'
         self.fallback = fallback
@@ -174,19 +178,29 @@ class CSCContrastHead(ContrastHead):
             (slice(0, num_labeled), None),
             (slice(num_labeled, len(anchors)), self._kept_share()),
         ]
-        terms = [
-            self._contrast(group_by_class(anchors[half]), group_by_class(filled[half]), share)
-            for half, share in halves
-            if half.start < half.stop
-        ]
+        halves = [(half, share) for half, share in halves if half.start < half.stop]
+        updates = self.bank is not None and current_iter() % self.update_interval == 0
+        if updates:
+            with torch.no_grad():
+                pixels = self._bank_features(step, teacher, embedding), labels, index, filled
+        between = updates and self.between_halves
+        terms = []
+        for half, share in halves:
+            if between:
+                # What the half before has staged; the last one is for the hook.
+                self.bank.commit()
+            terms.append(
+                self._contrast(group_by_class(anchors[half]), group_by_class(filled[half]), share)
+            )
+            if between:
+                self._stage(*(x[half] for x in pixels))
         raw = sum(loss for loss, _ in terms)
         counts = sum(count for _, count in terms)
         losses, stats = self.weigh(raw, *counts)
         if self.bank is not None:
             stats.update(self.bank.events())
-            if current_iter() % self.update_interval == 0:
-                with torch.no_grad():
-                    self._stage(step, teacher, embedding.detach(), labels, index, filled)
+        if updates and not between:
+            self._stage(*pixels)
         return losses, stats
 
     def _kept_share(self) -> float | None:
@@ -215,18 +229,15 @@ class CSCContrastHead(ContrastHead):
             counts = torch.where(missing, numbers, counts)
         return loss, counts
 
-    def _stage(
-        self,
-        step: SemiStep,
-        teacher: ContrastHead | None,
-        embedding: Tensor,
-        labels: Tensor,
-        index: Tensor,
-        filled: Tensor,
-    ) -> None:
+    def _bank_features(
+        self, step: SemiStep, teacher: ContrastHead | None, embedding: Tensor
+    ) -> Tensor:
         if self.source == 'teacher':
             embedding = self.key_embedding(step, embedding, teacher)
-        embedding = embedding.float()
+        return embedding.float()
+
+    @torch.no_grad()
+    def _stage(self, embedding: Tensor, labels: Tensor, index: Tensor, filled: Tensor) -> None:
         sampled = F.normalize(gather_pixels(embedding, index), dim=-1)
         count = filled.sum(2)
         sums = (sampled * filled.unsqueeze(3)).sum(2)

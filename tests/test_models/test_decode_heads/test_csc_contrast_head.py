@@ -275,6 +275,53 @@ def test_both_halves_see_the_bank_of_the_step_before():
     second.backward()  # what was committed in between changes nothing that backward needs
 
 
+def test_between_halves_the_bank_takes_the_labelled_rows_first():
+    bank = {'size': 12, 'min_fill': 0.0, 'pooled_mean': True}
+    student = head(samples_per_class=40, enqueue_per_class=40, between_halves=True, bank=bank)
+    by_half = head(samples_per_class=40, enqueue_per_class=40, bank=bank)
+    fill(student, (3, 4, 2))
+    by_half.load_state_dict(student.state_dict())
+    step = random_step()
+    halves = [
+        SemiStep(
+            Features((None, step.student.stages[1][part])),
+            step.labeled if known else None,
+            None if known else step.pseudo,
+            logits=step.logits[part],
+        )
+        for known, part in ((True, slice(0, 2)), (False, slice(2, 4)))
+    ]
+    expected = 0
+    for half in halves:
+        torch.manual_seed(1)
+        expected = expected + by_half.loss_by_step(half, head())[0]['loss_contrast']
+        by_half.bank.commit()
+    loss = student.loss_by_step(step, head())[0]['loss_contrast']
+    student.bank.commit()
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(student.bank.sums, by_half.bank.sums)
+    assert torch.equal(student.bank.count, by_half.bank.count)
+    assert int(student.bank.updates) == int(by_half.bank.updates) == 3
+    params = [list(each.projector.parameters()) for each in (student, by_half)]
+    for got, want in zip(
+        torch.autograd.grad(loss, params[0]), torch.autograd.grad(expected, params[1])
+    ):
+        torch.testing.assert_close(got, want)
+
+
+def test_between_halves_needs_two_halves():
+    for numbers in ((2, 0), (0, 2)):
+        states = []
+        for between in (False, True):
+            torch.manual_seed(0)
+            student = head(samples_per_class=40, between_halves=between)
+            student.loss_by_step(random_step(*numbers), head())
+            assert not student.bank.count.any()
+            student.bank.commit()
+            states.append(student.bank.rows)
+        assert torch.equal(*states) and states[0].any()
+
+
 @pytest.mark.parametrize('bank', [None, BANK])
 def test_a_step_without_anchors_is_exactly_zero_with_a_gradient(bank):
     student, step = head(bank=bank), random_step()
@@ -342,7 +389,7 @@ def test_a_step_on_each_recipe_has_no_host_sync(recipe, source):
     bank = {'size': 20, 'min_fill': 0.1}
     contrast = csc_cfg(in_index='decode', source=source, bank=bank)
     if recipe == 'its own':
-        contrast['anchor_filter'] = (0.1, 0.9)
+        contrast.update(anchor_filter=(0.1, 0.9), between_halves=True)
     model = build(semi_cfg(auxiliary_head=[head_cfg(in_index=0), contrast], **RECIPES[recipe]))
     separate_teacher(model)
     head_ = model.auxiliary_head[1]
@@ -361,7 +408,9 @@ def test_a_step_on_each_recipe_has_no_host_sync(recipe, source):
 
 
 def test_it_runs_without_any_data():
-    model = build(semi_cfg(auxiliary_head=[csc_cfg(fallback='paper', enqueue='pixels')]))
+    model = build(
+        semi_cfg(auxiliary_head=[csc_cfg(fallback='paper', enqueue='pixels', between_halves=True)])
+    )
     images, samples = prepared(model, random_batch())
     model.to('meta')
     images = {name: image.to('meta') for name, image in images.items()}
