@@ -1,8 +1,8 @@
-"""Measure what contrast, teacher and selection add to a training step: time and peak memory.
+"""Measure the training steps of configs side by side, and what contrast, teacher and selection add to them.
 
-The step of a semi-supervised config on random images of the size that it trains on, after its burn-in
-and its ramps and with full banks, optimiser included and data loading not. Forms are interleaved; times
-are medians.
+Time and peak memory of a step on random images of the size that the config trains on, after its burn-in
+and its ramps and with full banks, optimiser included and data loading not. A semi-supervised step is also
+measured without its contrast, and against the least that it needs. All are interleaved; times are medians.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import copy
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from mmengine.config import Config, DictAction
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 
 from mmseg_contrast.models.decode_heads import ContrastHead
 from mmseg_contrast.models.memory import ClassMemoryBank
-from mmseg_contrast.models.segmentors import SemiSupervisedSegmentor
+from mmseg_contrast.models.segmentors import ContrastivePretrainer, SemiSupervisedSegmentor
 from mmseg_contrast.utils.cli import one_sentence
 from mmseg_contrast.utils.measure import (
     add_measure_arguments,
@@ -33,10 +34,14 @@ from mmseg_contrast.utils.measure import (
 )
 
 EXAMPLE = """\
-example:
+examples:
   OMP_NUM_THREADS=1 python tools/analysis_tools/benchmark_step.py \\
       configs/c3semiseg/c3semiseg_stdc1_camvid-semi-1by30-160x160.py --out step.csv
+  OMP_NUM_THREADS=1 python tools/analysis_tools/benchmark_step.py \\
+      configs/baselines/sup_stdc1_camvid-1by30-160x160.py \\
+      configs/label_efficient/pretrain_stdc1_camvid-1by30-160x160.py
 """
+T = TypeVar('T')
 WHOLE, NO_CONTRAST, PLAIN, AVERAGE = (
     'whole step',
     'without contrast',
@@ -49,22 +54,19 @@ class Step:
     """The training step of a config, on one batch of random images.
 
     Args:
-        cfg (Config): The config; its ``model`` is a :class:`SemiSupervisedSegmentor`.
-        batch (dict): Images and data samples of each branch.
+        cfg (Config): The config.
+        batch (dict): Images and data samples, as from :func:`random_batch`.
         device (str): Where it runs.
     """
 
     def __init__(self, cfg: Config, batch: dict, device: str) -> None:
         self.model = MODELS.build(cfg.model).to(device).train()
-        if not isinstance(self.model, SemiSupervisedSegmentor):
-            raise ValueError(
-                f'this measures a SemiSupervisedSegmentor, and the model is a '
-                f'{type(self.model).__name__}: give the config of a semi-supervised method'
-            )
         self.batch = batch
         self.optim = build_optim_wrapper(self.model, cfg.optim_wrapper)
-        self.ema = self.model.teacher_ema()
-        self.ema.copy()
+        self.ema = None
+        if isinstance(self.model, SemiSupervisedSegmentor):
+            self.ema = self.model.teacher_ema()
+            self.ema.copy()
         self.banks = [m for m in self.model.modules() if isinstance(m, ClassMemoryBank)]
         for bank in self.banks:
             rows = torch.randn_like(bank.rows)
@@ -79,8 +81,9 @@ class Step:
         self.average()
 
     def average(self) -> None:
-        """Update the teacher."""
-        self.ema.update(0.01)
+        """Update the teacher, if there is one."""
+        if self.ema is not None:
+            self.ema.update(0.01)
 
     def shapes(self) -> tuple[torch.Size, torch.Size]:
         """Return the shapes of the images that the student and the teacher see in a step."""
@@ -125,20 +128,39 @@ def random_batch(cfg: Config, labeled: int, unlabeled: int) -> dict:
     """Make a batch as the dataloader gives it.
 
     Args:
-        cfg (Config): Gives the size of the images and the number of classes.
+        cfg (Config): Gives the model, which says what branches there are, the size of the images and the
+            number of classes.
         labeled (int): Number of labelled images.
         unlabeled (int): Number of unlabelled images.
     """
     size = cfg.model.data_preprocessor.size
     classes = cfg.model.decode_head.num_classes
+    numbers = {'sup': labeled}
+    if is_a(cfg, SemiSupervisedSegmentor):
+        extra = [view['view'] for view in cfg.model.get('extra_views') or []]
+        numbers |= dict.fromkeys(['weak', 'strong', *extra], unlabeled)
+    elif is_a(cfg, ContrastivePretrainer):
+        numbers |= {'distorted': labeled}
     inputs, samples = {}, {}
-    for branch, number in (('sup', labeled), ('weak', unlabeled), ('strong', unlabeled)):
+    for branch, number in numbers.items():
         inputs[branch] = [torch.randint(256, (3, *size), dtype=torch.uint8) for _ in range(number)]
         valid = torch.zeros(size, dtype=torch.long)
         samples[branch] = [
             _sample(_labels(size, classes) if branch == 'sup' else valid) for _ in range(number)
         ]
+    if len(numbers) == 1:
+        inputs, samples = inputs['sup'], samples['sup']
     return {'inputs': inputs, 'data_samples': samples}
+
+
+def is_a(cfg: Config, kind: type) -> bool:
+    """Return whether the model of a config is of a class.
+
+    Args:
+        cfg (Config): The config.
+        kind (type): The class.
+    """
+    return issubclass(MODELS.get(cfg.model.type), kind)
 
 
 def _sample(labels: Tensor) -> SegDataSample:
@@ -152,8 +174,8 @@ def _labels(size: tuple[int, int], classes: int) -> Tensor:
     return torch.nn.functional.interpolate(blocks, tuple(size))[0, 0].long()
 
 
-def without_contrast(cfg: Config) -> Config:
-    """Return a config of the same step without contrast heads.
+def without_contrast(cfg: Config) -> Config | None:
+    """Return a config of the same step without contrast heads; None where it has none.
 
     Args:
         cfg (Config): The config; it stays as it is.
@@ -163,8 +185,73 @@ def without_contrast(cfg: Config) -> Config:
     heads = heads if isinstance(heads, list) else [heads]
     kept = [head for head in heads if not issubclass(MODELS.get(head['type']), ContrastHead)]
     if len(kept) == len(heads):
-        raise ValueError('the model has no contrast head, so there is nothing to compare with')
+        return None
     cfg.model.auxiliary_head = kept or None
+    return cfg
+
+
+def images_of_a_step(cfg: Config) -> tuple[int, int]:
+    """Return how many labelled and unlabelled images a config trains on in a step.
+
+    Args:
+        cfg (Config): The config.
+
+    Raises:
+        ValueError: If a semi-supervised one does not say how many are unlabelled.
+    """
+    loader = cfg.train_dataloader
+    if not is_a(cfg, SemiSupervisedSegmentor):
+        return loader.batch_size, 0
+    ratio = (loader.get('sampler') or {}).get('source_ratio')
+    if not ratio or len(ratio) != 2:
+        raise ValueError('the config does not mix two sources: say how many by --images')
+    labeled, unlabeled = (round(loader.batch_size * share / sum(ratio)) for share in ratio)
+    return labeled, unlabeled
+
+
+def make_forms(cfg: Config, batch: dict, device: str) -> dict[str, Callable[[], None]]:
+    """Return what is measured of a config, by name.
+
+    Args:
+        cfg (Config): The config.
+        batch (dict): As from :func:`random_batch`.
+        device (str): Where it runs.
+    """
+    step = Step(cfg, batch, device)
+    forms = {WHOLE: step.whole}
+    bare = without_contrast(cfg)
+    if step.ema is not None and bare is not None:
+        bare = Step(bare, batch, device)
+        forms |= {NO_CONTRAST: bare.whole, PLAIN: plain_step(bare), AVERAGE: step.average}
+    return forms
+
+
+def at_the_end(max_iters: int, work: Callable[[], T]) -> T:
+    """Return what work returns in the last iteration of a run, after burn-in and ramps.
+
+    Args:
+        max_iters (int): Number of iterations of the run.
+        work (Callable): What is done.
+    """
+    hub = MessageHub.get_current_instance()
+    hub.update_info('max_iters', max_iters)
+    hub.update_info('iter', max_iters - 1)
+    return work()
+
+
+def read_config(path: str, changes: dict) -> Config:
+    """Read a config whose model can be built without weights.
+
+    Args:
+        path (str): The file.
+        changes (dict): Changes of it, by dotted keys.
+    """
+    cfg = Config.fromfile(path)
+    cfg.merge_from_dict(changes)
+    init_default_scope(cfg.get('default_scope', 'mmseg'))
+    for part in (cfg.model, cfg.model.backbone):
+        for key in ('pretrained', 'init_cfg'):
+            part.pop(key, None)  # weights do not change the time, and may not be at hand
     return cfg
 
 
@@ -173,15 +260,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config', help='config of a semi-supervised method')
+    parser.add_argument('configs', nargs='+', help='configs')
     parser.add_argument(
         '--images',
         nargs=2,
         type=int,
         metavar=('LABELED', 'UNLABELED'),
-        help="images of a step (default: the config's batch)",
+        help="images of a step (default: each config's batch)",
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='changes of the config')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, default={}, help='changes of all configs'
+    )
     add_measure_arguments(parser, repeats=10)
     return parser.parse_args(argv)
 
@@ -189,53 +278,34 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Measure, print the table, write the CSV."""
     args = parse_args(argv)
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
-    init_default_scope(cfg.get('default_scope', 'mmseg'))
-    for part in (cfg.model, cfg.model.backbone):
-        for key in ('pretrained', 'init_cfg'):
-            part.pop(key, None)  # weights do not change the time, and may not be at hand
-    if args.images is None:
-        loader = cfg.train_dataloader
-        ratio = (loader.get('sampler') or {}).get('source_ratio')
-        if not ratio or len(ratio) != 2:
-            raise ValueError('the config does not mix two sources: say how many by --images')
-        args.images = [round(loader.batch_size * share / sum(ratio)) for share in ratio]
-    hub = MessageHub.get_current_instance()
-    # the last iteration: burn-in and ramps are over
-    hub.update_info('max_iters', cfg.train_cfg.max_iters)
-    hub.update_info('iter', cfg.train_cfg.max_iters - 1)
     conditions = fix_conditions(args.device, args.repeats)
-    torch.manual_seed(0)
-    batch = random_batch(cfg, *args.images)
-    step, bare = (Step(each, batch, args.device) for each in (cfg, without_contrast(cfg)))
-    forms = {
-        WHOLE: step.whole,
-        NO_CONTRAST: bare.whole,
-        PLAIN: plain_step(bare),
-        AVERAGE: step.average,
-    }
-    for work in forms.values():  # warm-up
+    works = {}
+    for path in args.configs:
+        cfg = read_config(path, args.cfg_options)
+        images = args.images or images_of_a_step(cfg)
+        torch.manual_seed(0)
+        batch = random_batch(cfg, *images)
+        forms = at_the_end(cfg.train_cfg.max_iters, partial(make_forms, cfg, batch, args.device))
+        name = f'{Path(path).stem}, {images[0]} + {images[1]} images'
+        for form, work in forms.items():
+            works[name, form] = partial(at_the_end, cfg.train_cfg.max_iters, work)
+    for work in works.values():  # warm-up
         work()
-    found = measure_in_turns(forms, args.device, args.repeats)
-    whole_ms, whole_mega = found[WHOLE]
-    rows = [
-        {
-            'form': name,
-            'ms': f'{milli:.1f}',
-            'MiB': f'{mega:.1f}',
-            'of the whole step': f'{milli / whole_ms:.3f}',
-            'memory': f'{mega / whole_mega:.3f}',
-        }
-        for name, (milli, mega) in found.items()
-    ]
-    images = f'{args.images[0]} + {args.images[1]} images'
-    report(
-        rows,
-        f'{Path(args.config).stem}, {images}, {conditions}',
-        'ratios to the whole step',
-        args.out,
-    )
+    found = measure_in_turns(works, args.device, args.repeats)
+    rows = []
+    for (name, form), (milli, mega) in found.items():
+        whole_ms, whole_mega = found[name, WHOLE]
+        rows.append(
+            {
+                'config': name,
+                'form': form,
+                'ms': f'{milli:.1f}',
+                'MiB': f'{mega:.1f}',
+                'of the whole step': f'{milli / whole_ms:.3f}',
+                'memory': f'{mega / whole_mega:.3f}',
+            }
+        )
+    report(rows, conditions, 'ratios to the whole step of the config', args.out, num_texts=2)
 
 
 if __name__ == '__main__':

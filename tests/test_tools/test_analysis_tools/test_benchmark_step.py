@@ -45,7 +45,34 @@ def test_table_and_csv(load_tool, tmp_path, config):
     # strictly: equal is what two steps without contrast would be
     assert float(rows[tool.NO_CONTRAST]['MiB']) < float(rows[tool.WHOLE]['MiB'])
     assert float(rows[tool.AVERAGE]['MiB']) < 1, 'the average is made in place'
-    assert '2 + 3 images, CPU' in rows[tool.WHOLE]['conditions']
+    assert rows[tool.WHOLE]['config'].endswith('2 + 3 images')
+    assert rows[tool.WHOLE]['conditions'].startswith('CPU, torch')
+
+
+def test_configs_of_any_kind_side_by_side(load_tool, tmp_path):
+    tool, out = load_tool(TOOL), tmp_path / 'step.csv'
+    names = [
+        'baselines/sup_mosaic',
+        'baselines/unimatch_mosaic',
+        'c3semiseg/c3semiseg_mosaic',
+        'label_efficient/pretrain_mosaic',
+    ]
+    configs = [str(CONFIGS / f'{name}.py') for name in names]
+    tool.main([*configs, '--out', str(out), *SMALL])
+    with open(out) as file:
+        rows = [(row['config'], row['form'], float(row['ms'])) for row in csv.DictReader(file)]
+    forms = {}
+    for config, form, milli in rows:
+        assert milli > 0
+        forms.setdefault(config, []).append(form)
+    images = [tool.images_of_a_step(Config.fromfile(config)) for config in configs]
+    assert list(forms) == [
+        f'{Path(name).name}, {labeled} + {unlabeled} images'
+        for name, (labeled, unlabeled) in zip(names, images)
+    ]
+    all_forms = [tool.WHOLE, tool.NO_CONTRAST, tool.PLAIN, tool.AVERAGE]
+    assert list(forms.values()) == [[tool.WHOLE], [tool.WHOLE], all_forms, [tool.WHOLE]]
+    assert images[0][1] == images[3][1] == 0 < images[2][1]
 
 
 def test_forms_see_the_same_images(load_tool):
@@ -76,14 +103,14 @@ def test_contrast_is_removed_from_a_copy(load_tool):
     bare = MODELS.build(tool.without_contrast(cfg).model)
     assert not any(isinstance(module, ContrastHead) for module in bare.modules())
     assert cfg.model.to_dict() == before
-    with pytest.raises(ValueError, match='no contrast head'):
-        tool.without_contrast(tool.without_contrast(cfg))
+    assert tool.without_contrast(tool.without_contrast(cfg)) is None
 
 
-def test_a_supervised_config_is_one_sentence(load_tool):
-    config = str(CONFIGS / 'baselines/sup_mosaic.py')
+def test_a_step_of_unknown_images_is_one_sentence(load_tool):
+    cfg = Config.fromfile(CONFIGS / 'c3semiseg/c3semiseg_mosaic.py')
+    cfg.train_dataloader.sampler = None
     with pytest.raises(ValueError, match='does not mix two sources'):
-        load_tool(TOOL).main([config, *SMALL])
+        load_tool(TOOL).images_of_a_step(cfg)
 
 
 def test_help_has_an_example(load_tool, capsys):
