@@ -190,18 +190,22 @@ def without_contrast(cfg: Config) -> Config | None:
     return cfg
 
 
-def images_of_a_step(cfg: Config) -> tuple[int, int]:
+def images_of_a_step(cfg: Config, wanted: list[int] | None = None) -> tuple[int, int]:
     """Return how many labelled and unlabelled images a config trains on in a step.
 
     Args:
         cfg (Config): The config.
+        wanted (list[int], optional): Other numbers than its own; without unlabelled data only the first
+            counts.
 
     Raises:
         ValueError: If a semi-supervised one does not say how many are unlabelled.
     """
     loader = cfg.train_dataloader
     if not is_a(cfg, SemiSupervisedSegmentor):
-        return loader.batch_size, 0
+        return (wanted[0] if wanted else loader.batch_size), 0
+    if wanted:
+        return tuple(wanted)
     ratio = (loader.get('sampler') or {}).get('source_ratio')
     if not ratio or len(ratio) != 2:
         raise ValueError('the config does not mix two sources: say how many by --images')
@@ -282,7 +286,7 @@ def main(argv: list[str] | None = None) -> None:
     works = {}
     for path in args.configs:
         cfg = read_config(path, args.cfg_options)
-        images = args.images or images_of_a_step(cfg)
+        images = images_of_a_step(cfg, args.images)
         torch.manual_seed(0)
         batch = random_batch(cfg, *images)
         forms = at_the_end(cfg.train_cfg.max_iters, partial(make_forms, cfg, batch, args.device))

@@ -15,8 +15,8 @@ csc_contrast = dict(
     bank=dict(size=2000, consistency=True, gate='best', gate_range=1.0, min_fill=1.0),
     loss_weight=1.0,
 )
-# for a small net at stride 8 on a CPU, where the paper's pixels and bank take most of the time, and the
-# convolutions of its projection head a fifth of a step
+# for a small net at stride 8 on a CPU, where the paper's pixels and bank take most of the time, and its
+# projection head (two convolutions of 3x3) 18 % of a step
 small_csc_contrast = dict(
     csc_contrast,
     projector=dict(type='MLPProjector'),

@@ -65,7 +65,8 @@ class CSCContrastHead(ContrastHead):
             class and adds the mean of the class in the image (published code).
         update_interval (int): Iterations from one update of the bank to the next.
         between_halves (bool): Whether the labelled images update the bank on their own, before the
-            unlabelled ones meet it (published code).
+            unlabelled ones meet it (published code). What is logged of the gate is then what became of
+            the labelled images' candidates.
         source (str): Network that feeds the bank, ``'student'`` (Algorithm 1) or ``'teacher'``
             (the paper's Fig. 3).
         fallback (str): What is done while classes have no rows yet: ``'per_class'`` goes without these
@@ -181,8 +182,7 @@ class CSCContrastHead(ContrastHead):
         halves = [(half, share) for half, share in halves if half.start < half.stop]
         updates = self.bank is not None and current_iter() % self.update_interval == 0
         if updates:
-            with torch.no_grad():
-                pixels = self._bank_features(step, teacher, embedding), labels, index, filled
+            pixels = self._bank_features(step, teacher, embedding), labels, index, filled
         between = updates and self.between_halves
         terms = []
         for half, share in halves:
@@ -229,9 +229,11 @@ class CSCContrastHead(ContrastHead):
             counts = torch.where(missing, numbers, counts)
         return loss, counts
 
+    @torch.no_grad()
     def _bank_features(
         self, step: SemiStep, teacher: ContrastHead | None, embedding: Tensor
     ) -> Tensor:
+        embedding = embedding.detach()
         if self.source == 'teacher':
             embedding = self.key_embedding(step, embedding, teacher)
         return embedding.float()

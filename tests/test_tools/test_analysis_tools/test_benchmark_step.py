@@ -73,6 +73,8 @@ def test_configs_of_any_kind_side_by_side(load_tool, tmp_path):
     all_forms = [tool.WHOLE, tool.NO_CONTRAST, tool.PLAIN, tool.AVERAGE]
     assert list(forms.values()) == [[tool.WHOLE], [tool.WHOLE], all_forms, [tool.WHOLE]]
     assert images[0][1] == images[3][1] == 0 < images[2][1]
+    chosen = [tool.images_of_a_step(Config.fromfile(config), [2, 3]) for config in configs]
+    assert chosen == [(2, 0), (2, 3), (2, 3), (2, 0)]
 
 
 def test_forms_see_the_same_images(load_tool):
