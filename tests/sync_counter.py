@@ -1,9 +1,12 @@
 """Counts what would make a GPU wait for the host, on a machine without one."""
 
 from collections import Counter
+from unittest import mock
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from mmseg_contrast.models.losses import contrast
 
 # These read a value or a data-dependent size back to the host.
 SYNCING = {
@@ -25,11 +28,23 @@ MASKS = (torch.bool, torch.uint8)
 
 
 class SyncCounter(TorchDispatchMode):
-    """Counts synchronising operators by name while it is entered, backward passes included."""
+    """Counts synchronising operators by name while it is entered, backward passes included.
+
+    What reads values where that is free, on a CPU, goes the way of a GPU meanwhile.
+    """
 
     def __init__(self):
         super().__init__()
         self.counts = Counter()
+        self.as_on_a_gpu = mock.patch.object(contrast, '_reading_is_free', return_value=False)
+
+    def __enter__(self):
+        self.as_on_a_gpu.start()
+        return super().__enter__()
+
+    def __exit__(self, *error):
+        self.as_on_a_gpu.stop()
+        return super().__exit__(*error)
 
     @property
     def total(self):

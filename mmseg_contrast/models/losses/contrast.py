@@ -58,8 +58,9 @@ def grouped_contrast(
     positives that are most similar to the anchor, CSC's Eq. 6 (its mean over them).
 
     Cost: two products of all anchors with all keys, for value and gradient together (and one with
-    ``keys`` if these want a gradient), made in tiles of rows; memory C P D for the gradient and one
-    tile, never anchors x keys. Computed in float32 (or float64 for float64 anchors).
+    ``keys`` if these want a gradient), made in tiles of rows, on a CPU without those that are padding;
+    memory C P D for the gradient and one tile, never anchors x keys. Computed in float32 (or float64
+    for float64 anchors).
 
     Args:
         anchors (Tensor): Unit vectors of shape (C, P, D).
@@ -148,14 +149,14 @@ class _GroupedContrast(torch.autograd.Function):
         places = [torch.arange(size, device=device) for size in sizes]
         # Weight of each positive of an anchor; 0 leaves the anchor out.
         share = (counted.to(anchors.dtype) / positives.clamp(min=1)).flatten()
-        row = torch.arange(len(flat), device=device)
+        row = _counted_rows(share)
         loss = anchors.new_zeros(())
-        gradient = torch.empty_like(flat)
+        gradient = torch.zeros_like(flat)
         key_gradient = torch.zeros_like(groups[0]) if ctx.needs_input_grad[1] else None
         tile = _tile_rows(sum(len(group) for group in groups), device)
-        for start in range(0, len(flat), tile):
-            rows = row[start : start + tile]
-            tile_anchors = flat[start : start + tile]
+        for rows in row.split(tile):
+            tile_anchors = flat[rows]
+            tile_gradient = torch.zeros_like(tile_anchors)
             classes = rows // num_anchors
             blocks = [(classes * size).unsqueeze(1) + place for size, place in zip(sizes, places)]
             counts = [mask[classes] for mask in masks]
@@ -183,13 +184,10 @@ class _GroupedContrast(torch.autograd.Function):
             push = pull.sum(1, keepdim=True) / total
             if top_n is not None:
                 pull = pull.new_zeros(len(pull), sum(sizes)).scatter_(1, best, pull)
-            tile_gradient = gradient[start : start + tile]
-            for i, (x, part) in enumerate(zip(logits, pull.split(sizes, 1))):
-                x.mul_(push).scatter_(1, blocks[i], -part)
-                if i:
-                    tile_gradient.addmm_(x, groups[i])
-                else:
-                    torch.mm(x, groups[i], out=tile_gradient)
+            for x, block, group, part in zip(logits, blocks, groups, pull.split(sizes, 1)):
+                x.mul_(push).scatter_(1, block, -part)
+                tile_gradient.addmm_(x, group)
+            gradient[rows] = tile_gradient
             if key_gradient is not None:
                 key_gradient.addmm_(logits[0].T, tile_anchors)
         gradient = gradient.div_(temperature).view_as(anchors)
@@ -205,6 +203,19 @@ class _GroupedContrast(torch.autograd.Function):
         gradient, *key_gradient = ctx.saved_tensors
         of_keys = grad * key_gradient[0] if key_gradient else None
         return (grad * gradient, of_keys, *[None] * 8)
+
+
+def _counted_rows(share: Tensor) -> Tensor:
+    # A row of padding costs what an anchor costs, and goes through all of it with a gradient of 0 where
+    # finding out which rows these are would cost a wait.
+    if _reading_is_free(share.device):
+        return share.nonzero().squeeze(1)
+    return torch.arange(len(share), device=share.device)
+
+
+def _reading_is_free(device: torch.device) -> bool:
+    # The host has to wait for a GPU before it can read a number there; its own memory it just reads.
+    return device.type == 'cpu'
 
 
 def _tile_rows(num_keys: int, device: torch.device) -> int:

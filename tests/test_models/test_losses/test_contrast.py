@@ -6,7 +6,14 @@ import torch
 import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mmseg_contrast.models.losses import grouped_contrast
+from mmseg_contrast.models.losses import contrast, grouped_contrast
+
+
+@pytest.fixture(autouse=True, params=['padding left out', 'padding gone through, as on a GPU'])
+def padding(request, monkeypatch):
+    """Both ways are the same function."""
+    free = request.param == 'padding left out'
+    monkeypatch.setattr(contrast, '_reading_is_free', lambda device: free)
 
 
 def literal(
@@ -218,6 +225,16 @@ def test_padding_rows_do_not_count_whatever_they_hold():
     changed_keys = torch.where(key_mask[..., None], keys, torch.full_like(keys, -50))
     again = grouped_contrast(changed, changed_keys, anchor_mask, key_mask, 0.15)[0]
     torch.testing.assert_close(loss, again)
+
+
+def test_a_cpu_does_not_work_on_padding(monkeypatch):
+    monkeypatch.setattr(contrast, '_reading_is_free', lambda device: device.type == 'cpu')
+    anchors, keys, _, key_mask = random_inputs(num_anchors=100)
+    mask = torch.zeros(3, 100, dtype=torch.bool)
+    mask[1, 40:43] = True
+    with mock.patch.object(torch, 'addmm', wraps=torch.addmm) as products:
+        grouped_contrast(anchors, keys, mask, key_mask.fill_(True), 0.1, None)
+    assert [len(call.args[1]) for call in products.call_args_list] == [3]
 
 
 def test_two_classes_of_one_pair_by_hand():
