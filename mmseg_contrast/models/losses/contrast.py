@@ -206,8 +206,8 @@ class _GroupedContrast(torch.autograd.Function):
 
 
 def _counted_rows(share: Tensor) -> Tensor:
-    # A row of padding costs what an anchor costs, and goes through all of it with a gradient of 0 where
-    # finding out which rows these are would cost a wait.
+    # Padding costs as much as anchors do. Where looking for it means to wait, it is worked on too: its
+    # share of the loss is 0.
     if _reading_is_free(share.device):
         return share.nonzero().squeeze(1)
     return torch.arange(len(share), device=share.device)
