@@ -16,6 +16,8 @@ from mmengine.registry import DefaultScope
 from mmengine.visualization import Visualizer
 from mmseg.visualization import SegLocalVisualizer
 
+from mmseg_contrast.models.utils import host_reads
+
 torch.set_num_threads(1)
 cv2.setNumThreads(0)
 
@@ -40,3 +42,11 @@ def fresh_mmengine():
         manager._instance_dict.clear()
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+
+
+@pytest.fixture(params=['as on a CPU', 'as on a GPU'])
+def device(request, monkeypatch):
+    """Whether shapes may depend on values; both ways are the same function."""
+    if request.param == 'as on a GPU':
+        monkeypatch.setattr(host_reads, 'FREE_DEVICES', frozenset())
+    return request.param

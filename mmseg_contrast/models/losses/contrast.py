@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..utils.host_reads import reading_is_free
 from ..utils.precision import without_autocast
 
 
@@ -208,14 +209,9 @@ class _GroupedContrast(torch.autograd.Function):
 def _counted_rows(share: Tensor) -> Tensor:
     # Padding costs as much as anchors do. Where looking for it means to wait, it is worked on too: its
     # share of the loss is 0.
-    if _reading_is_free(share.device):
+    if reading_is_free(share.device):
         return share.nonzero().squeeze(1)
     return torch.arange(len(share), device=share.device)
-
-
-def _reading_is_free(device: torch.device) -> bool:
-    # The host has to wait for a GPU before it can read a number there; its own memory it just reads.
-    return device.type == 'cpu'
 
 
 def _tile_rows(num_keys: int, device: torch.device) -> int:

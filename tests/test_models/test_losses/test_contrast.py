@@ -6,15 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mmseg_contrast.models.losses import contrast, grouped_contrast
+from mmseg_contrast.models.losses import grouped_contrast
 
-
-@pytest.fixture(autouse=True, params=['as on a CPU', 'as on a GPU'])
-def device(request, monkeypatch):
-    """Whether padding is left out or gone through, both ways are the same function."""
-    if request.param == 'as on a GPU':
-        monkeypatch.setattr(contrast, '_reading_is_free', lambda device: False)
-    return request.param
+pytestmark = pytest.mark.usefixtures('device')
 
 
 def literal(
