@@ -409,7 +409,7 @@ def memory_bank_selectors(size: str, device: str) -> Iterator[Case]:
         def ours(arguments=arguments) -> Tensor:
             x, labels, rows, valid, pixels, memory = arguments
             vectors = x.detach().transpose(1, 2).flatten(0, 1)
-            scores = pixels(vectors, labels.flatten()).view_as(labels)
+            scores = pixels.score_rows(vectors, labels.flatten()).view_as(labels)
             row_scores = memory.score_bank(F.normalize(rows, dim=2), valid)
             return class_bank_contrast(x, labels, rows, valid, scores, row_scores)[0]
 
@@ -426,7 +426,10 @@ def memory_bank_selectors(size: str, device: str) -> Iterator[Case]:
         yield Case(
             f'memory_bank_selectors {labels.numel()} x {valid.shape[0]} x {valid.shape[1]}',
             [x, *pixels.parameters(), *memory.parameters()],
-            [Form('grouped by class, class sums', ours), Form('loop over classes, all pairs', loops)],
+            [
+                Form('grouped by class, class sums', ours),
+                Form('loop over classes, all pairs', loops),
+            ],
         )
 
 
@@ -450,7 +453,7 @@ def bank_update(size: str, device: str) -> Iterator[Case]:
         bank.count.zero_()
         bank.pointer.zero_()
         chosen = labels.masked_fill(~good(), 255)
-        scores = selectors(x, chosen, frozen=True)
+        scores = selectors.score_rows(x, chosen, frozen=True)
         index, mask = top_per_class(chosen, scores, classes, number)
         bank.enqueue(x[index], mask, scores[index], number)
         return (bank.rows.square().sum(2) * bank.valid).sum()

@@ -166,7 +166,7 @@ class ClassBankContrastHead(ContrastHead):
         if self.selectors is not None:
             # Detached: else the network would learn features that look unimportant.
             rows = vectors.detach().transpose(1, 2).flatten(0, 1)
-            scores = self.selectors(rows, labels.flatten()).view_as(labels)
+            scores = self.selectors.score_rows(rows, labels.flatten()).view_as(labels)
         loss, _ = class_bank_contrast(
             vectors, labels, self.bank.rows, self.bank.valid, scores, row_scores
         )
@@ -225,5 +225,5 @@ class ClassBankContrastHead(ContrastHead):
         if self.memory_selectors is not None:
             rows = F.normalize(rows, dim=1)
         selectors = self.memory_selectors or self.selectors
-        scores = selectors(rows, labels, frozen=True)
+        scores = selectors.score_rows(rows, labels, frozen=True)
         return scores if self.rank == 'highest' else -scores

@@ -1,7 +1,7 @@
 """Small parts that the models share."""
 
 from .anchor_sampling import closest_anchors, gather_pixels, sample_anchors, thin_out
-from .class_groups import class_blocks, class_linear, top_per_class
+from .class_groups import class_blocks, rows_by_class, top_per_class
 from .class_selectors import ClassBatchNorm, ClassSelectors
 from .dist import gather_own_first, gather_with_grad, reduce_mean, reduce_sum
 from .ema import NamedEMA
@@ -16,7 +16,6 @@ __all__ = [
     'Ramp',
     'build_slot',
     'class_blocks',
-    'class_linear',
     'closest_anchors',
     'current_iter',
     'gather_own_first',
@@ -25,6 +24,7 @@ __all__ = [
     'log_progress',
     'reduce_mean',
     'reduce_sum',
+    'rows_by_class',
     'sample_anchors',
     'supervised_losses',
     'thin_out',

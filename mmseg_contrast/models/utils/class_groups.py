@@ -5,11 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .host_reads import reading_is_free
-
-#: Rows of a block; a class with fewer wastes the rest of one.
-BLOCK = 128
-
 
 def top_per_class(
     labels: Tensor, scores: Tensor, num_classes: int, number: int
@@ -41,34 +36,16 @@ def top_per_class(
     return index.view(num_classes, number), filled
 
 
-def class_linear(rows: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
-    """Map each row by the matrix of its class.
-
-    Cost: one product for each class on a CPU. Where the numbers of rows cannot be read without waiting,
-    one batched product of :func:`class_blocks`, each with a copy of its matrix.
+def rows_by_class(labels: Tensor, num_classes: int) -> list[Tensor]:
+    """Return the indices of the rows of each class; how many there are is read by the host.
 
     Args:
-        rows (Tensor): Vectors of shape (N, D).
-        labels (Tensor): Class of each, int64 of shape (N,); others than ``[0, C)`` are mapped to 0.
-        weight (Tensor): A matrix for each class, of shape (C, E, D).
-
-    Returns:
-        Tensor: Vectors of shape (N, E).
+        labels (Tensor): Class of each row, int64 of shape (N,); values outside ``[0, C)`` are left out.
+        num_classes (int): Number of classes C.
     """
-    num_classes = len(weight)
-    if reading_is_free(rows.device):
-        key = _class_or_spare(labels, num_classes)
-        order = torch.argsort(key, stable=True)
-        numbers = torch.bincount(key, minlength=num_classes + 1).tolist()
-        *groups, rest = rows[order].split(numbers)
-        mapped = [group @ matrix.T for group, matrix in zip(groups, weight.unbind())]
-        mapped.append(rest.new_zeros(len(rest), weight.shape[1]))
-        place = torch.empty_like(order).scatter_(0, order, torch.arange(len(order)))
-    else:
-        index, _, classes, place = class_blocks(labels, num_classes, BLOCK)
-        mapped = torch.bmm(rows[index], weight[classes].mT).flatten(0, 1)
-        mapped = [mapped, mapped.new_zeros(1, weight.shape[1])]
-    return torch.cat(mapped).index_select(0, place)
+    key = _class_or_spare(labels, num_classes)
+    numbers = torch.bincount(key, minlength=num_classes + 1)
+    return list(torch.argsort(key, stable=True).split(numbers.tolist())[:-1])
 
 
 def class_blocks(

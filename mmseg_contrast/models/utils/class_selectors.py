@@ -8,9 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .class_groups import class_linear
+from .class_groups import class_blocks, rows_by_class
 from .dist import reduce_sum
+from .host_reads import reading_is_free
 from .precision import without_autocast
+
+#: Rows of a block; a class with fewer wastes the rest of one.
+BLOCK = 128
 
 
 class ClassBatchNorm(nn.Module):
@@ -38,32 +42,38 @@ class ClassBatchNorm(nn.Module):
         self.register_buffer('running_var', torch.ones(num_classes, channels))
 
     def forward(
-        self, x: Tensor, belongs: Tensor, frozen: bool = False, shared: bool = False
+        self, x: Tensor, classes: Tensor, mask: Tensor, frozen: bool = False, shared: bool = False
     ) -> Tensor:
-        """Normalise rows, each by the numbers of its class.
+        """Normalise blocks of rows.
 
         Args:
-            x (Tensor): Rows of shape (N, D).
-            belongs (Tensor): Of the dtype of ``x`` and of shape (C, N), 1 where a row is of a class; a row
-                of none does not count and becomes 0.
+            x (Tensor): Blocks of shape (G, R, D).
+            classes (Tensor): Class of each block, int64 of shape (G,).
+            mask (Tensor): Bool of shape (G, R); False rows are padding and do not count.
             frozen (bool): Whether to use the running statistics, as in eval mode.
             shared (bool): Whether all ranks have the same rows, which then count once.
         """
         mean, var = self.running_mean, self.running_var
         if self.training and not frozen:
-            mean, var = self._batch_statistics(x, belongs, shared)
+            mean, var = self._batch_statistics(x, classes, mask, shared)
         scale = self.weight * (var + self.eps).rsqrt()
         shift = self.bias - mean * scale
-        return torch.addcmul(belongs.T @ shift, x, belongs.T @ scale)
+        return x * scale[classes].unsqueeze(1) + shift[classes].unsqueeze(1)
 
-    def _batch_statistics(self, x: Tensor, belongs: Tensor, shared: bool) -> tuple[Tensor, Tensor]:
+    def _batch_statistics(
+        self, x: Tensor, classes: Tensor, mask: Tensor, shared: bool
+    ) -> tuple[Tensor, Tensor]:
         joint = (lambda value: value) if shared else reduce_sum
-        sums = joint(torch.cat([belongs @ x, belongs.sum(1, keepdim=True)], 1))
+        every = torch.arange(len(self.weight), device=x.device)
+        owner = (classes == every.unsqueeze(1)).to(x)
+        kept = mask.to(x)
+        sums = owner @ torch.cat([(x * kept.unsqueeze(2)).sum(1), kept.sum(1, keepdim=True)], 1)
+        sums = joint(sums)
         count = sums[:, -1:].detach()
         mean = sums[:, :-1] / count.clamp(min=1)
         # Centred first: a difference of large squares would lose the variance in float32.
-        centred = x - belongs.T @ mean
-        var = joint(belongs @ centred.square()) / count.clamp(min=1)
+        centred = (x - mean[classes].unsqueeze(1)) * kept.unsqueeze(2)
+        var = joint(owner @ centred.square().sum(1)) / count.clamp(min=1)
         enough = count > 1
         with torch.no_grad():
             unbiased = var * count / (count - 1).clamp(min=1)
@@ -99,27 +109,59 @@ class ClassSelectors(nn.Module):
             nn.init.uniform_(parameter, -bound, bound)
 
     def forward(
-        self, rows: Tensor, labels: Tensor, frozen: bool = False, shared: bool = False
+        self,
+        x: Tensor,
+        weight: Tensor,
+        classes: Tensor,
+        mask: Tensor,
+        frozen: bool = False,
+        shared: bool = False,
     ) -> Tensor:
+        """Score blocks of rows.
+
+        Args:
+            x (Tensor): Blocks of vectors, each block of one class, of shape (G, R, D).
+            weight (Tensor): The first linear map of each block's class, of shape (G, D, D).
+            classes (Tensor): Class of each block, int64 of shape (G,).
+            mask (Tensor): Bool of shape (G, R); False rows are padding.
+            frozen (bool): Whether to normalise by running statistics and leave them alone.
+            shared (bool): Whether all ranks have the same rows.
+
+        Returns:
+            Tensor: Scores in (0, 1) of shape (G, R); those of padding mean nothing.
+        """
+        with without_autocast(x):
+            x = torch.bmm(x.to(weight), weight.mT)
+            x = F.leaky_relu(self.norm(x, classes, mask, frozen, shared), 0.2, inplace=True)
+            score = torch.bmm(x, self.score_weight[classes].unsqueeze(2)).squeeze(2)
+            return (score + self.score_bias[classes].unsqueeze(1)).sigmoid()
+
+    def score_rows(self, rows: Tensor, labels: Tensor, frozen: bool = False) -> Tensor:
         """Score rows in any order, each by the module of its class.
 
         Args:
             rows (Tensor): Vectors of shape (N, D).
             labels (Tensor): Class of each, int64 of shape (N,); others than ``[0, C)`` get 0.
             frozen (bool): Whether to normalise by running statistics and leave them alone.
-            shared (bool): Whether all ranks have the same rows.
 
         Returns:
             Tensor: Scores of shape (N,).
         """
-        with without_autocast(rows):
-            rows = rows.to(self.weight)
-            belongs = (labels == self._classes(labels)).to(rows)
-            hidden = class_linear(rows, labels, self.weight)
-            hidden = F.leaky_relu(self.norm(hidden, belongs, frozen, shared), 0.2, inplace=True)
-            # All modules' scores are cheap; a row takes that of its own.
-            score = torch.addmm(self.score_bias, hidden, self.score_weight.T).sigmoid()
-            return (score * belongs.T).sum(1)
+        if not reading_is_free(rows.device):
+            index, mask, classes, place = class_blocks(labels, self.num_classes, BLOCK)
+            scores = self(rows[index], self.weight[classes], classes, mask, frozen).flatten()
+            return torch.cat([scores, scores.new_zeros(1)])[place]
+        # A block for each class: no padding, and it stays in the cache from end to end. Views of the
+        # matrices, since the gradient of an indexed one is as large as that of all.
+        groups = rows_by_class(labels, self.num_classes)
+        blocks = zip(groups, self.weight.unsqueeze(1).unbind(), self._classes(rows).split(1))
+        scores = torch.cat(
+            [
+                self(rows[None, group], weight, c, torch.ones(1, len(group)).bool(), frozen)[0]
+                for group, weight, c in blocks
+            ]
+        )
+        return scores.new_zeros(len(rows)).index_copy(0, torch.cat(groups), scores)
 
     def score_bank(self, rows: Tensor, valid: Tensor) -> Tensor:
         """Score the rows of a bank, which is the same on every rank.
@@ -129,10 +171,9 @@ class ClassSelectors(nn.Module):
             valid (Tensor): Bool of shape (C, L).
 
         Returns:
-            Tensor: Scores of shape (C, L), 0 where a row is not valid.
+            Tensor: Scores of shape (C, L).
         """
-        labels = torch.where(valid, self._classes(rows), self.num_classes)
-        return self(rows.flatten(0, 1), labels.flatten(), shared=True).view_as(valid)
+        return self(rows, self.weight, self._classes(rows), valid, shared=True)
 
     def _classes(self, x: Tensor) -> Tensor:
-        return torch.arange(self.num_classes, device=x.device).unsqueeze(1)
+        return torch.arange(self.num_classes, device=x.device)

@@ -60,7 +60,7 @@ def teacher_of(head):
 
 def weights(module, rows, labels):
     """Equation 8 for rows of each class, with the class's own selector, by a loop."""
-    scores = module(rows, labels)
+    scores = module.score_rows(rows, labels)
     out = torch.zeros_like(scores)
     for c in range(C):
         own = labels == c
@@ -148,7 +148,7 @@ def literal_rows(head, teacher, step, number, rank='highest', confidence=0.95):
             )
         ]
         selector = teacher.memory_selectors
-        scores = {i: float(selector(unit[i : i + 1], labels[i : i + 1])) for i in good}
+        scores = {i: float(selector.score_rows(unit[i : i + 1], labels[i : i + 1])) for i in good}
         good.sort(key=lambda i: scores[i], reverse=rank == 'highest')
         chosen.append(z[good[:number]])
     return chosen
@@ -198,7 +198,7 @@ def test_a_low_rank_of_the_published_code_uses_the_prediction_selector():
     head.bank.commit()
     labels = nearest(step.labeled.labels, (6, 7)).flatten()
     z = teacher.projector(step.teacher_labeled.stages[1]).movedim(1, -1).flatten(0, 2)
-    scores = teacher.selectors(z, labels).masked_fill(labels == 255, 9)
+    scores = teacher.selectors.score_rows(z, labels).masked_fill(labels == 255, 9)
     for c in range(C):
         lowest = scores.masked_fill(labels != c, 9).argmin()
         torch.testing.assert_close(head.bank.rows[c, 0], z[lowest], rtol=1e-4, atol=1e-5)

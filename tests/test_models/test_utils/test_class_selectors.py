@@ -50,7 +50,7 @@ def test_equals_a_module_for_each_class(training):
     labels = torch.randint(0, C - 1, (300,))  # the last class is absent
     labels[::7] = 255
     modules = literal_modules(selectors)
-    scores = selectors(rows, labels)
+    scores = selectors.score_rows(rows, labels)
     expected = torch.zeros_like(scores)
     for c, module in enumerate(modules[:-1]):
         module.train(training)
@@ -83,7 +83,7 @@ def test_the_bank_is_scored_as_its_rows_are():
     labels = torch.where(valid, torch.arange(C).unsqueeze(1), 255)
     other = selectors_of()
     one = selectors.score_bank(rows, valid)
-    two = other(rows.flatten(0, 1), labels.flatten()).view_as(one)
+    two = other.score_rows(rows.flatten(0, 1), labels.flatten()).view_as(one)
     torch.testing.assert_close(one[valid], two[valid], rtol=1e-9, atol=1e-12)
     torch.testing.assert_close(selectors.norm.running_var, other.norm.running_var)
 
@@ -95,7 +95,7 @@ def test_no_row_or_one_row_uses_running_statistics_and_leaves_them(number):
     rows = torch.randn(3, D, dtype=torch.float64)
     labels = torch.full((3,), 255)
     labels[:number] = 1
-    scores = selectors(rows, labels)
+    scores = selectors.score_rows(rows, labels)
     expected = literal_modules(selectors)[1].eval()(rows[:number]).flatten()
     torch.testing.assert_close(scores[:number], expected)
     scores.sum().backward()
@@ -107,9 +107,9 @@ def test_no_row_or_one_row_uses_running_statistics_and_leaves_them(number):
 def test_frozen_is_eval():
     selectors = selectors_of()
     rows, labels = torch.randn(40, D, dtype=torch.float64), torch.randint(0, C, (40,))
-    frozen = selectors(rows, labels, frozen=True)
-    assert torch.equal(frozen, selectors.eval()(rows, labels))
-    assert not torch.allclose(frozen, selectors.train()(rows, labels))
+    frozen = selectors.score_rows(rows, labels, frozen=True)
+    assert torch.equal(frozen, selectors.eval().score_rows(rows, labels))
+    assert not torch.allclose(frozen, selectors.train().score_rows(rows, labels))
 
 
 def test_a_large_mean_does_not_cost_the_variance():
@@ -118,7 +118,7 @@ def test_a_large_mean_does_not_cost_the_variance():
     exact = ClassSelectors(1, D).double()
     exact.load_state_dict({k: v.double() for k, v in selectors.state_dict().items()})
     labels = torch.zeros(64, dtype=torch.long)
-    one, other = selectors(rows, labels), exact(rows.double(), labels)
+    one, other = selectors.score_rows(rows, labels), exact.score_rows(rows.double(), labels)
     torch.testing.assert_close(one.double(), other, rtol=1e-3, atol=1e-4)
 
 
@@ -126,7 +126,7 @@ def test_float32_under_autocast_and_nothing_waits():
     selectors = ClassSelectors(C, D)
     rows, labels = torch.randn(40, D), torch.randint(0, C, (40,))
     with torch.autocast('cpu', torch.bfloat16), SyncCounter() as counter:
-        scores = selectors(rows.bfloat16(), labels)
+        scores = selectors.score_rows(rows.bfloat16(), labels)
         scores.sum().backward()
     assert scores.dtype == torch.float32
     assert dict(counter.counts) == {}
