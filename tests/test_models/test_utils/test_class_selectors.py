@@ -4,6 +4,7 @@ from sync_counter import SyncCounter
 from torch import nn
 
 from mmseg_contrast.models.utils import ClassSelectors
+from mmseg_contrast.models.utils.class_selectors import BLOCK
 
 pytestmark = pytest.mark.usefixtures('device')
 C, D = 4, 6
@@ -74,6 +75,14 @@ def test_equals_a_module_for_each_class(training):
             torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-10)
     for parameter in selectors.parameters():
         assert not parameter.grad[-1].any()
+
+
+def test_a_cpu_does_not_work_on_padding(device):
+    selectors, seen = selectors_of(), []
+    selectors.norm.register_forward_pre_hook(lambda _, args: seen.append(args[0][..., 0].numel()))
+    labels = torch.tensor([0, 255, 2, 2, 255, 0, 2])
+    selectors.score_rows(torch.randn(7, D, dtype=torch.float64), labels)
+    assert sum(seen) == (5 if device == 'as on a CPU' else BLOCK * (1 + C))
 
 
 def test_the_bank_is_scored_as_its_rows_are():
