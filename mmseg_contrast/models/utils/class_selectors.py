@@ -6,6 +6,7 @@ import math
 
 import torch
 import torch.nn.functional as F
+from mmengine.dist import get_world_size
 from torch import Tensor, nn
 
 from .class_groups import class_blocks, rows_by_class
@@ -147,7 +148,8 @@ class ClassSelectors(nn.Module):
         Returns:
             Tensor: Scores of shape (N,).
         """
-        if not reading_is_free(rows.device):
+        if get_world_size() > 1 or not reading_is_free(rows.device):
+            # All classes at once: their statistics are summed over the ranks together.
             index, mask, classes, place = class_blocks(labels, self.num_classes, BLOCK)
             scores = self(rows[index], self.weight[classes], classes, mask, frozen).flatten()
             return torch.cat([scores, scores.new_zeros(1)])[place]
