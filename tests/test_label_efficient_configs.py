@@ -14,6 +14,7 @@ from mmseg.registry import DATASETS, MODELS
 import mmseg_contrast  # noqa: F401
 from mmseg_contrast.engine.hooks.check_setup_hook import check_state_dict
 from mmseg_contrast.utils.chain import TRAINED, read_chain
+from mmseg_contrast.utils.pseudo_label import LabelRule
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / 'configs' / 'label_efficient'
@@ -160,9 +161,12 @@ def test_chains_name_stages_that_fit(name):
         f'work_dirs/{s}/iter_{load(s).train_cfg.max_iters}.pth' for s in stages[::2]
     ]
     classes = DATASETS.get(sources(load(stages[0]))[0].type).METAINFO['classes']
-    assert set(chain.class_thresholds) <= set(classes)
-    assert chain.threshold == 0.8
-    assert chain.class_thresholds == ({'background': 0.97} if 'voc' in name else {})
+    chain.rule.thresholds(classes)
+    if 'camvid' in name:
+        assert chain.rule == LabelRule(keep_ratio=0.5)
+    else:
+        thresholds = {'background': 0.97} if 'voc' in name else {}
+        assert chain.rule == LabelRule(threshold=0.8, class_thresholds=thresholds)
 
 
 def test_the_paper_s_settings():

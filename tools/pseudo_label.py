@@ -21,7 +21,8 @@ from mmseg_contrast.utils.checkpoint import read_checkpoint
 from mmseg_contrast.utils.cli import add_common_arguments, load_config, one_sentence
 from mmseg_contrast.utils.pseudo_label import (
     CSV_HEADER,
-    read_thresholds,
+    DEFAULT_THRESHOLD,
+    LabelRule,
     unlabeled_images,
     write_pseudo_labels,
 )
@@ -30,6 +31,7 @@ EXAMPLE = """\
 examples:
   python tools/pseudo_label.py CONFIG work_dirs/run1/iter_2000.pth --out pseudo \\
       --images data/camvid/images/train --list data_lists/camvid/camvid.0@1by8-unlabeled.txt
+  python tools/pseudo_label.py CONFIG CHECKPOINT --images FOLDER --out pseudo --keep-ratio 0.5
   python tools/pseudo_label.py CONFIG CHECKPOINT --images FOLDER --out pseudo --tta \\
       --threshold 0.8 --class-threshold background=0.97
   python tools/pseudo_label.py CONFIG CHECKPOINT --images FOLDER --out pseudo \\
@@ -50,8 +52,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--list', default='', help='list of images in it (default: all)')
     parser.add_argument('--image-suffix', help='end of the file names, e.g. _leftImg8bit.png')
     parser.add_argument('--out', type=Path, required=True, help='folder for masks and report')
-    parser.add_argument(
-        '--threshold', type=float, default=0.8, help='score to exceed (default: %(default)s)'
+    select = parser.add_mutually_exclusive_group()
+    select.add_argument(
+        '--threshold', type=float, help=f'score to exceed (default: {DEFAULT_THRESHOLD})'
+    )
+    select.add_argument(
+        '--keep-ratio',
+        type=float,
+        help='find thresholds of its own for each class, which keep this share of the pixels '
+        'predicted as it; predicts all images twice',
     )
     parser.add_argument(
         '--class-threshold',
@@ -96,8 +105,8 @@ def main(argv: list[str] | None = None) -> None:
         read_checkpoint(args.checkpoint)
         init_default_scope(cfg.get('default_scope', 'mmseg'))
         found = unlabeled_images(cfg, args.images, args.list, args.image_suffix)
-        classes = found['classes']
-        scores = read_thresholds(classes, args.threshold, dict(args.class_threshold))
+        rule = LabelRule(args.threshold, dict(args.class_threshold), args.keep_ratio)
+        rule.thresholds(found['classes'])
     with one_sentence(SetupError, OSError, ValueError, AssertionError, pickle.UnpicklingError):
         report = write_pseudo_labels(
             cfg,
@@ -105,7 +114,8 @@ def main(argv: list[str] | None = None) -> None:
             found['images'],
             args.images,
             args.out,
-            dict(zip(classes, scores)),
+            found['classes'],
+            rule,
             args.tta,
         )
     if is_main_process():

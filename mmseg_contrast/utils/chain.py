@@ -17,8 +17,8 @@ from ..datasets.files import write_file
 from ..engine.hooks.check_setup_hook import check_same_config
 from .cli import check_data, check_options
 from .compare import read_result
-from .pseudo_label import MASKS, read_thresholds, unlabeled_images
-from .run_folder import claim_folder, locked
+from .pseudo_label import MASKS, LabelRule, unlabeled_images
+from .run_folder import MANIFEST, claim_folder, locked
 
 TRAINED = ('pretrain', 'finetune', 'semi_pretrain', 'semi_finetune')
 PRETRAINED = TRAINED[::2]
@@ -33,13 +33,11 @@ class Chain:
 
     Attributes:
         configs (Mapping[str, Path]): Config of each stage of :data:`TRAINED`.
-        threshold (float): Score that a pseudo-label exceeds.
-        class_thresholds (Mapping[str, float]): Thresholds of single classes, by name.
+        rule (LabelRule): Which predictions become pseudo-labels.
     """
 
     configs: Mapping[str, Path]
-    threshold: float
-    class_thresholds: Mapping[str, float]
+    rule: LabelRule
 
 
 def read_chain(path: Path) -> Chain:
@@ -49,7 +47,7 @@ def read_chain(path: Path) -> Chain:
         path (Path): The config.
 
     Raises:
-        ValueError: If it lacks a stage.
+        ValueError: If it lacks a stage, or ``pseudo_label`` is no :class:`LabelRule`.
         FileNotFoundError: If the config or that of a stage is not there.
     """
     if not path.is_file():
@@ -65,8 +63,11 @@ def read_chain(path: Path) -> Chain:
     for stage, each in configs.items():
         if not each.is_file():
             raise FileNotFoundError(f'{stage} of {path} is {each}, which does not exist')
-    labels = cfg.pseudo_label
-    return Chain(configs, labels.get('threshold', 0.8), dict(labels.get('class_thresholds', {})))
+    try:
+        rule = LabelRule(**cfg.pseudo_label)
+    except TypeError as error:
+        raise ValueError(f'pseudo_label of {path}: {error}') from error
+    return Chain(configs, rule)
 
 
 def load_stages(
@@ -175,14 +176,16 @@ def last_checkpoint(folder: Path, iterations: int) -> Path | None:
 
 def _write_configs(chain: Chain, stages: Mapping[str, Config], work_dir: Path) -> None:
     """Write the config of each stage; refuse another than the one that a stage was begun with."""
-    report = work_dir / LABELS / 'report.json'
-    if report.is_file():
-        old, new = json.loads(report.read_text(encoding='utf-8')), _thresholds(chain, stages)
-        if old['thresholds'] != new:
-            raise FileExistsError(
-                f'the masks in {report.parent} have the thresholds {old["thresholds"]}, and now they '
-                f'are {new}: choose another work-dir'
-            )
+    manifest = work_dir / LABELS / MANIFEST
+    if manifest.is_file():
+        old = json.loads(manifest.read_text(encoding='utf-8'))
+        new = {'thresholds': _thresholds(chain, stages), 'keep_ratio': chain.rule.keep_ratio}
+        for key, value in new.items():
+            if old.get(key) != value:
+                raise FileExistsError(
+                    f'the masks in {manifest.parent} have the {key} {old.get(key)}, and now it is '
+                    f'{value}: choose another work-dir'
+                )
     for stage, cfg in stages.items():
         cfg = copy.deepcopy(cfg)
         # Absolute, so that it does not matter from where the tools are started.
@@ -208,11 +211,11 @@ def _write_configs(chain: Chain, stages: Mapping[str, Config], work_dir: Path) -
             write_file(path, cfg.pretty_text)
 
 
-def _thresholds(chain: Chain, stages: Mapping[str, Config]) -> dict[str, float]:
+def _thresholds(chain: Chain, stages: Mapping[str, Config]) -> dict[str, float | None]:
     """Return the threshold of each class, and find the images on the way."""
-    unlabeled = _unlabeled(stages)
-    classes = unlabeled_images(stages['finetune'], *unlabeled)['classes']
-    return dict(zip(classes, read_thresholds(classes, chain.threshold, chain.class_thresholds)))
+    return chain.rule.thresholds(
+        unlabeled_images(stages['finetune'], *_unlabeled(stages))['classes']
+    )
 
 
 def _unlabeled(stages: Mapping[str, Config]) -> tuple[str, str, str]:
@@ -255,9 +258,13 @@ def _label(chain: Chain, stages: Mapping[str, Config], work_dir: Path, run_tool:
         f'--list={listed}',
         f'--image-suffix={suffix}',
         f'--out={out}',
-        f'--threshold={chain.threshold}',
     ]
-    scores = [f'{name}={score}' for name, score in chain.class_thresholds.items()]
+    rule = chain.rule
+    if rule.keep_ratio is None:
+        arguments.append(f'--threshold={rule.threshold}')
+    else:
+        arguments.append(f'--keep-ratio={rule.keep_ratio}')
+    scores = [f'{name}={score}' for name, score in rule.class_thresholds.items()]
     run_tool('pseudo_label.py', *arguments, *(['--class-threshold', *scores] if scores else []))
 
 

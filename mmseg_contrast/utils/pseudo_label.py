@@ -8,6 +8,7 @@ import difflib
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,32 +27,66 @@ from .checkpoint import sha256
 from .run_folder import MANIFEST, claim_folder
 
 MASKS = 'masks'
+THRESHOLDS = 'thresholds.json'
+DEFAULT_THRESHOLD = 0.8
 CSV_HEADER = ('class', 'threshold', 'predicted', 'kept', 'coverage', 'share')
 
 
-def read_thresholds(
-    classes: Sequence[str], default: float, by_class: Mapping[str, float]
-) -> list[float]:
-    """Put together the threshold of each class.
+@dataclass(frozen=True)
+class LabelRule:
+    """Which predictions become labels: those above a threshold, or the surest share of each class.
 
-    Args:
-        classes (Sequence[str]): Class names.
-        default (float): Threshold of the classes that have none of their own, in [0, 1).
-        by_class (Mapping[str, float]): Thresholds by class name.
+    Attributes:
+        threshold (float, optional): Score that a prediction exceeds, in [0, 1). Default: 0.8, or what
+            ``keep_ratio`` finds.
+        class_thresholds (Mapping[str, float]): Thresholds of single classes, by name, in [0, 1).
+        keep_ratio (float, optional): Share of the pixels predicted as a class that is kept, the surest
+            first, in (0, 1]. See :func:`mmseg_contrast.evaluation.balanced_thresholds`.
 
     Raises:
-        ValueError: If a name is no class, or a threshold not in [0, 1).
+        ValueError: If both are given, or the ratio is none.
     """
-    for name in by_class:
-        if name not in classes:
-            near = difflib.get_close_matches(name, classes, n=1)
-            hint = f'did you mean {near[0]!r}?' if near else f'the classes are {", ".join(classes)}'
-            raise ValueError(f'there is no class {name!r} to give a threshold; {hint}')
-    thresholds = [float(by_class.get(name, default)) for name in classes]
-    for name, value in zip(classes, thresholds):
-        if not 0 <= value < 1:
-            raise ValueError(f'the threshold {value} of {name} is no score: give one in [0, 1)')
-    return thresholds
+
+    threshold: float | None = None
+    class_thresholds: Mapping[str, float] = field(default_factory=dict)
+    keep_ratio: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.keep_ratio is None:
+            if self.threshold is None:
+                object.__setattr__(self, 'threshold', DEFAULT_THRESHOLD)
+            return
+        if self.threshold is not None:
+            raise ValueError(
+                f'threshold={self.threshold} and keep_ratio={self.keep_ratio} are both given: leave '
+                'one out'
+            )
+        if not 0 < self.keep_ratio <= 1:
+            raise ValueError(f'keep_ratio={self.keep_ratio} is no share: give one in (0, 1]')
+
+    def thresholds(self, classes: Sequence[str]) -> dict[str, float | None]:
+        """Put together the threshold of each class; None is one that is still to be found.
+
+        Args:
+            classes (Sequence[str]): Class names.
+
+        Raises:
+            ValueError: If a name is no class, or a threshold not in [0, 1).
+        """
+        for name in self.class_thresholds:
+            if name not in classes:
+                near = difflib.get_close_matches(name, classes, n=1)
+                hint = (
+                    f'did you mean {near[0]!r}?'
+                    if near
+                    else f'the classes are {", ".join(classes)}'
+                )
+                raise ValueError(f'there is no class {name!r} to give a threshold; {hint}')
+        thresholds = {name: self.class_thresholds.get(name, self.threshold) for name in classes}
+        for name, value in thresholds.items():
+            if value is not None and not 0 <= value < 1:
+                raise ValueError(f'the threshold {value} of {name} is no score: give one in [0, 1)')
+        return thresholds
 
 
 def unlabeled_images(cfg: Config, folder: str, image_list: str, suffix: str | None) -> dict:
@@ -85,10 +120,14 @@ def write_pseudo_labels(
     images: Mapping[str, str],
     folder: str,
     out: Path,
-    thresholds: Mapping[str, float],
+    classes: Sequence[str],
+    rule: LabelRule,
     tta: bool = False,
 ) -> dict[str, Any] | None:
     """Predict the images whose masks are not there yet, then write the report of all of them.
+
+    With a ``keep_ratio`` all images are predicted once before, to find the thresholds, which are kept
+    in the folder.
 
     In an initialised process group every process takes its part of the images. May be interrupted
     and called again at any time.
@@ -99,7 +138,8 @@ def write_pseudo_labels(
         images (Mapping[str, str]): Name of the mask by path of the image.
         folder (str): Folder of the images.
         out (Path): Where to write; of this run alone.
-        thresholds (Mapping[str, float]): Threshold by class.
+        classes (Sequence[str]): Class names.
+        rule (LabelRule): Which predictions become labels.
         tta (bool): Whether to average over the views of ``cfg.tta_pipeline``.
 
     Returns:
@@ -107,8 +147,9 @@ def write_pseudo_labels(
 
     Raises:
         FileExistsError: If ``out`` holds anything that is not of this run.
-        ValueError: If the config lacks what ``tta`` needs.
+        ValueError: If the config lacks what ``tta`` needs, or a threshold is none.
     """
+    thresholds = rule.thresholds(classes)
     reduce_zero_label = DATASETS.build(_dataset(cfg, folder, '', None, True)).reduce_zero_label
     cfg = _test_config(cfg, folder, tta)
     claim_folder(
@@ -120,23 +161,25 @@ def write_pseudo_labels(
             'images_sha256': sha256_of('\n'.join(sorted(images.values()))),
             'reduce_zero_label': reduce_zero_label,
             'tta': tta,
-            'thresholds': dict(thresholds),
+            'thresholds': thresholds,
+            'keep_ratio': rule.keep_ratio,
         },
     )
+    cfg.load_from, cfg.resume = str(checkpoint), False
+    cfg.work_dir = str(out / 'logs')
+    if None in thresholds.values():
+        thresholds = _find_thresholds(cfg, list(images), thresholds, rule.keep_ratio, out)
     # One process looks, or they would see different files of each other.
     pending = [[path for path, name in images.items() if not _mask(out, name).is_file()]]
     broadcast_object_list(pending)
     if pending[0]:
-        cfg.load_from, cfg.resume = str(checkpoint), False
-        cfg.work_dir = str(out / 'logs')
-        cfg.test_dataloader.dataset.update(images=[str(Path(p).absolute()) for p in pending[0]])
-        cfg.test_evaluator = dict(
+        writer = dict(
             type='PseudoLabelWriter',
             names={str(Path(p).absolute()): images[p] for p in pending[0]},
             folder=str(out / MASKS),
             thresholds=list(thresholds.values()),
         )
-        Runner.from_cfg(cfg).test()
+        _predict(cfg, pending[0], writer, 'pseudo-labels')
     barrier()
     if not is_main_process():
         return None
@@ -186,11 +229,48 @@ def make_report(out: Path, names: Sequence[str], thresholds: Mapping[str, float]
     }
     return {
         **manifest,
+        'thresholds': dict(thresholds),
         'images': len(names),
         'pixels': int(predicted.sum()),
         'coverage': round(float(kept.sum() / predicted.sum()), 6),
         'classes': rows,
     }
+
+
+def _find_thresholds(
+    cfg: Config,
+    images: Sequence[str],
+    thresholds: Mapping[str, float | None],
+    keep_ratio: float,
+    out: Path,
+) -> dict[str, float]:
+    """Fill in the thresholds that are still to be found; those of a call before, if there was one."""
+    path = out / THRESHOLDS
+    found = [json.loads(path.read_text(encoding='utf-8')) if path.is_file() else None]
+    broadcast_object_list(found)  # one process looks, as for the masks
+    if found[0] is None:
+        meter = dict(type='ScoreHistogram', classes=list(thresholds), keep_ratio=keep_ratio)
+        measured = _predict(cfg, images, meter, 'thresholds')
+        found[0] = {
+            name: measured[f'threshold/{name}'] if value is None else value
+            for name, value in thresholds.items()
+        }
+        if is_main_process():
+            write_file(path, json.dumps(found[0], indent=2) + '\n')
+    return found[0]
+
+
+def _predict(
+    cfg: Config, images: Sequence[str], metric: Mapping[str, Any], title: str
+) -> dict[str, float]:
+    """Hand the predictions of the images to a metric, and return what it says."""
+    cfg = copy.deepcopy(cfg)
+    cfg.test_dataloader.dataset.update(images=[str(Path(path).absolute()) for path in images])
+    cfg.test_evaluator = dict(metric)
+    cfg.experiment_name = title  # MMEngine tells two runs of one second apart by it
+    # A checkpoint of another model must not label anything, whatever hooks the training had.
+    cfg.custom_hooks = [dict(type='CheckSetupHook'), dict(type='ProgressBarHook', title=title)]
+    return Runner.from_cfg(cfg).test()
 
 
 def _mask(out: Path, name: str) -> Path:
@@ -226,11 +306,8 @@ def _test_config(cfg: Config, folder: str, tta: bool) -> Config:
     cfg.test_cfg = dict(type='TestLoop')
     if tta:
         cfg.model = dict(type='ScoreTTAModel', module=cfg.model)
-    # A checkpoint of another model must not label anything, whatever hooks the training had.
-    cfg.custom_hooks = [
-        dict(type='CheckSetupHook'),
-        dict(type='ProgressBarHook', title='pseudo-labels'),
-    ]
+    # No image twice where they do not divide evenly among the processes.
+    cfg.test_dataloader.sampler = dict(type='DefaultSampler', shuffle=False, round_up=False)
     # Processes that share the work need no wrapper: nothing is trained.
     cfg.launcher = 'none'
     return cfg

@@ -275,6 +275,8 @@ def test_what_has_not_begun_may_change(user, finished):
         ({'model.distortion_prob': 0.5}, None, 'finetune cannot be built.*--pretrain-options'),
         ({'trian_cfg.max_iters': 2}, None, 'did you mean train_cfg'),
         ({}, ('threshold', 'class_thresholds=dict(gras=0.5), threshold'), "did you mean 'grass'"),
+        ({}, ('threshold', 'keep_ratio=0.5, threshold'), 'are both given'),
+        ({}, ('threshold', 'treshold'), "unexpected keyword argument 'treshold'"),
     ],
 )
 def test_nothing_begins_that_cannot_end(user, options, chain, said):
@@ -317,6 +319,39 @@ def test_thresholds_by_name_and_views(user, finished):
     assert report['tta'] is True
 
 
+def test_the_same_share_of_each_class(user, finished):
+    """Two processes find the thresholds of one, and a second command takes those that are there."""
+    ratio, fixed = '--keep-ratio=0.5', '--class-threshold=grass=0.99'
+    label(user, finished, 'balanced', ratio, fixed)
+    one = user.root / 'balanced'
+    report = json.loads((one / 'report.json').read_text())
+    assert report['keep_ratio'] == 0.5
+    assert report['thresholds']['grass'] == 0.99
+    seen = [row for name, row in report['classes'].items() if name != 'grass' and row['predicted']]
+    assert len(seen) > 1
+    assert all(row['coverage'] >= 0.5 for row in seen)
+    assert len({row['threshold'] for row in seen}) > 1
+
+    tool, *arguments = command_to_label(finished, 'balanced_2')
+    launch = '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2', TOOLS / tool
+    process = user.start(*launch, *arguments, ratio, fixed, '--launcher=pytorch')
+    printed = process.communicate()[0]
+    assert process.returncode == 0, printed[-3000:]
+    for name in ('thresholds.json', 'report.csv'):
+        assert (user.root / 'balanced_2' / name).read_bytes() == (one / name).read_bytes()
+
+    # killed while it wrote masks
+    (one / 'report.json').unlink()
+    mask = next((one / 'masks').iterdir())
+    written = mask.read_bytes()
+    mask.unlink()
+    kept = json.loads((one / 'thresholds.json').read_text())
+    (one / 'thresholds.json').write_text(json.dumps({**kept, 'grass': 0.98}))
+    label(user, finished, 'balanced', ratio, fixed)
+    assert json.loads((one / 'report.json').read_text())['thresholds']['grass'] == 0.98
+    assert mask.read_bytes() == written
+
+
 def test_two_processes_write_what_one_writes(user, finished):
     tool, *arguments = command_to_label(finished, 'pseudo_2')
     launch = '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2', TOOLS / tool
@@ -338,6 +373,8 @@ def test_two_processes_write_what_one_writes(user, finished):
         ('data', [], 'holds files and no run.json'),
         ('new', ['--class-threshold', 'gras=0.5'], "did you mean 'grass'"),
         ('new', ['--threshold=1.5'], 'the threshold 1.5 of grass'),
+        ('new', ['--keep-ratio=50'], 'keep_ratio=50.0 is no share'),
+        ('work_dirs/chain_full/pseudo_labels', ['--keep-ratio=0.5'], 'keep_ratio was None'),
         ('new', ['--list=none.txt'], 'none.txt'),
     ],
 )

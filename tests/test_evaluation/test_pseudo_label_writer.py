@@ -9,11 +9,7 @@ from PIL import Image
 
 from mmseg_contrast.evaluation import PseudoLabelWriter, class_scores, select_labels
 from mmseg_contrast.models.segmentors import ScoreTTAModel
-from mmseg_contrast.utils.pseudo_label import (
-    _without_masks,
-    make_report,
-    read_thresholds,
-)
+from mmseg_contrast.utils.pseudo_label import LabelRule, _without_masks, make_report
 from mmseg_contrast.utils.run_folder import claim_folder
 
 IGNORE = 255
@@ -70,13 +66,28 @@ def test_masks_carry_the_histogram_of_the_predictions(tmp_path, reduce_zero_labe
 
 
 def test_thresholds_by_name():
-    assert read_thresholds(['a', 'b'], 0.8, {'b': 0.97}) == [0.8, 0.97]
-    with pytest.raises(ValueError, match="did you mean 'road'"):
-        read_thresholds(['road', 'sky'], 0.8, {'raod': 0.5})
-    with pytest.raises(ValueError, match='the classes are road, sky'):
-        read_thresholds(['road', 'sky'], 0.8, {'x': 0.5})
-    with pytest.raises(ValueError, match=r'threshold 1.0 of sky'):
-        read_thresholds(['road', 'sky'], 0.8, {'sky': 1})
+    assert LabelRule(class_thresholds={'b': 0.97}).thresholds('ab') == {'a': 0.8, 'b': 0.97}
+    balanced = LabelRule(class_thresholds={'b': 0.97}, keep_ratio=0.5)
+    assert balanced.thresholds('ab') == {'a': None, 'b': 0.97}
+    with pytest.raises(ValueError, match=r"no class 'raod' .*did you mean 'road'"):
+        LabelRule(class_thresholds={'raod': 0.5}).thresholds(['road', 'sky'])
+    with pytest.raises(ValueError, match=r'the classes are road, sky'):
+        LabelRule(class_thresholds={'x': 0.5}).thresholds(['road', 'sky'])
+    with pytest.raises(ValueError, match=r'threshold 1 of sky'):
+        LabelRule(class_thresholds={'sky': 1}).thresholds(['road', 'sky'])
+
+
+@pytest.mark.parametrize(
+    ('given', 'said'),
+    [
+        ({'threshold': 0.8, 'keep_ratio': 0.5}, 'both given'),
+        ({'keep_ratio': 0.0}, 'keep_ratio=0.0 is no share'),
+        ({'keep_ratio': 1.1}, 'keep_ratio=1.1 is no share'),
+    ],
+)
+def test_rules_that_are_none(given, said):
+    with pytest.raises(ValueError, match=said):
+        LabelRule(**given)
 
 
 def test_masks_are_not_loaded_however_deep():

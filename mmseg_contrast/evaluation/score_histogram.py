@@ -1,0 +1,107 @@
+"""Finds the score above which a share of the pixels of each class lies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.device import get_device
+from mmengine.dist import all_reduce
+from mmengine.evaluator import BaseMetric
+from mmseg.registry import METRICS
+from torch import Tensor
+
+from .pseudo_label_writer import class_scores
+
+#: Resolution of the thresholds.
+BINS = 1000
+
+
+def count_scores(scores: Tensor, bins: int = BINS) -> Tensor:
+    """Count the pixels by their best class and its score.
+
+    Args:
+        scores (Tensor): Scores of shape (C, H, W), in [0, 1].
+        bins (int): Number B of bins of equal width.
+
+    Returns:
+        Tensor: int64 of shape (C, B). Bin b has the scores above b / B, up to (b + 1) / B.
+    """
+    best, classes = scores.max(0)
+    index = (best.double() * bins).ceil().long().sub(1).clamp(0, bins - 1)
+    counts = torch.bincount((classes * bins + index).flatten(), minlength=len(scores) * bins)
+    return counts.view(len(scores), bins)
+
+
+def balanced_thresholds(counts: Tensor, keep_ratio: float) -> Tensor:
+    r"""Return the highest threshold that at least a share of the pixels of each class exceeds.
+
+    .. math:: t_c = \max \{ b / B : |\{p : s_p > b / B\}| \ge r \, |\{p\}| \}
+
+    over the pixels p that are predicted as c, with scores s. So a class that the net is rarely sure of
+    has the same share of its pixels labelled as the others. Source: class-balanced self-training (Zou
+    et al., ECCV 2018), section 4.2.
+
+    Args:
+        counts (Tensor): Pixels by class and score, (C, B), as from :func:`count_scores`.
+        keep_ratio (float): r, in (0, 1].
+
+    Returns:
+        Tensor: Threshold of each class, float64 of shape (C,). Of a class without pixels it is 0.
+    """
+    above = counts.flip(1).cumsum(1).flip(1)
+    total = above[:, :1]
+    highest = (above >= keep_ratio * total).sum(1) - 1
+    return highest.where(total.squeeze(1) > 0, 0).double() / counts.shape[1]
+
+
+@METRICS.register_module()
+class ScoreHistogram(BaseMetric):
+    """Measures the thresholds that keep the same share of each class, in place of an evaluation.
+
+    Memory does not grow with the number of images. Images that a sampler repeats count twice.
+
+    Args:
+        classes (Sequence[str]): Class names.
+        keep_ratio (float): Share of the pixels predicted as a class, in (0, 1].
+        kwargs: Arguments of MMEngine's ``BaseMetric``.
+    """
+
+    default_prefix = 'threshold'
+
+    def __init__(self, classes: Sequence[str], keep_ratio: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.classes = classes
+        self.keep_ratio = keep_ratio
+        self.counts = torch.zeros(len(classes), BINS, dtype=torch.long, device=get_device())
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Count the pixels of a batch.
+
+        Args:
+            data_batch (dict): Unused.
+            data_samples (Sequence[dict]): Predictions with ``seg_logits``.
+        """
+        for sample in data_samples:
+            self.counts += count_scores(class_scores(sample['seg_logits']['data'])).to(self.counts)
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Return the threshold of each class over the images of all processes.
+
+        Args:
+            size (int): Unused: counts are added up, so there is nothing to gather.
+        """
+        all_reduce(self.counts)
+        metrics = self.compute_metrics([self.counts])
+        self.counts.zero_()
+        return {f'{self.prefix}/{name}': value for name, value in metrics.items()}
+
+    def compute_metrics(self, results: list[Tensor]) -> dict[str, float]:
+        """Return the threshold of each class.
+
+        Args:
+            results (list[Tensor]): Counts of shape (C, B).
+        """
+        thresholds = balanced_thresholds(sum(results), self.keep_ratio)
+        return dict(zip(self.classes, thresholds.tolist()))
