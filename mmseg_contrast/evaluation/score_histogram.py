@@ -51,7 +51,7 @@ def balanced_thresholds(counts: Tensor, keep_ratio: float) -> Tensor:
         Tensor: Threshold of each class, float64 of shape (C,). Of a class without pixels it is 0.
     """
     above = counts.flip(1).cumsum(1).flip(1)
-    total = above[:, :1]
+    total = above[:, :1].double()  # float32 cannot count the pixels of a data set
     highest = (above >= keep_ratio * total).sum(1) - 1
     return highest.where(total.squeeze(1) > 0, 0).double() / counts.shape[1]
 

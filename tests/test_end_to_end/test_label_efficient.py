@@ -242,6 +242,25 @@ def test_another_chain_does_not_get_the_folder(user, finished):
         run(user, 'chain_full', chain='chain_sure.py')
 
 
+def test_a_chain_may_keep_a_share_of_each_class(user, finished):
+    text = (user.root / 'chain_tiny.py').read_text()
+    for keep_ratio in (0.5, 0.4):
+        changed = text.replace(f'threshold={THRESHOLD}', f'keep_ratio={keep_ratio}')
+        (user.root / f'chain_{keep_ratio}.py').write_text(changed)
+    folder = user.root / 'work_dirs' / 'chain_balanced'
+    shutil.copytree(finished[2] / 'pretrain', folder / 'pretrain')
+    shutil.copytree(finished[2] / 'finetune', folder / 'finetune')
+    shutil.copytree(finished[2] / 'configs', folder / 'configs')
+    shutil.copy(finished[2] / 'run.json', folder)
+    with pytest.raises(Stop):
+        run(user, 'chain_balanced', stop=1, chain='chain_0.5.py')
+    report = json.loads((folder / 'pseudo_labels' / 'report.json').read_text())
+    seen = [row for row in report['classes'].values() if row['predicted']]
+    assert all(row['coverage'] >= 0.5 for row in seen)
+    with pytest.raises(FileExistsError, match=r'keep_ratio 0\.5, and now it is 0\.4'):
+        run(user, 'chain_balanced', chain='chain_0.4.py')
+
+
 def test_what_has_not_begun_may_change(user, finished):
     folder = user.root / 'work_dirs' / 'chain_changed'
     for part in ('pretrain', 'configs'):
@@ -308,6 +327,15 @@ def label(user, finished, out, *arguments):
     user.ours(*command_to_label(finished, out), *arguments)
 
 
+def label_in_two_processes(user, finished, out, *arguments):
+    tool, *common = command_to_label(finished, out)
+    launch = '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2', TOOLS / tool
+    process = user.start(*launch, *common, *arguments, '--launcher=pytorch')
+    printed = process.communicate()[0]
+    assert process.returncode == 0, printed[-3000:]
+    return printed
+
+
 def test_thresholds_by_name_and_views(user, finished):
     label(user, finished, 'pseudo', '--threshold=0', '--class-threshold', 'grass=0.99', '--tta')
     report = json.loads((user.root / 'pseudo' / 'report.json').read_text())
@@ -321,8 +349,11 @@ def test_thresholds_by_name_and_views(user, finished):
 
 def test_the_same_share_of_each_class(user, finished):
     """Two processes find the thresholds of one, and a second command takes those that are there."""
-    ratio, fixed = '--keep-ratio=0.5', '--class-threshold=grass=0.99'
-    label(user, finished, 'balanced', ratio, fixed)
+    # an odd number: a process that got an image twice would count it twice
+    names = (user.root / 'data/mosaic/lists/mosaic.0@8-unlabeled.txt').read_text().split()[:7]
+    (user.root / 'seven.txt').write_text('\n'.join(names))
+    arguments = '--keep-ratio=0.5', '--class-threshold=grass=0.99', '--list=seven.txt'
+    label(user, finished, 'balanced', *arguments)
     one = user.root / 'balanced'
     report = json.loads((one / 'report.json').read_text())
     assert report['keep_ratio'] == 0.5
@@ -332,11 +363,7 @@ def test_the_same_share_of_each_class(user, finished):
     assert all(row['coverage'] >= 0.5 for row in seen)
     assert len({row['threshold'] for row in seen}) > 1
 
-    tool, *arguments = command_to_label(finished, 'balanced_2')
-    launch = '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2', TOOLS / tool
-    process = user.start(*launch, *arguments, ratio, fixed, '--launcher=pytorch')
-    printed = process.communicate()[0]
-    assert process.returncode == 0, printed[-3000:]
+    label_in_two_processes(user, finished, 'balanced_2', *arguments)
     for name in ('thresholds.json', 'report.csv'):
         assert (user.root / 'balanced_2' / name).read_bytes() == (one / name).read_bytes()
 
@@ -347,17 +374,13 @@ def test_the_same_share_of_each_class(user, finished):
     mask.unlink()
     kept = json.loads((one / 'thresholds.json').read_text())
     (one / 'thresholds.json').write_text(json.dumps({**kept, 'grass': 0.98}))
-    label(user, finished, 'balanced', ratio, fixed)
+    label(user, finished, 'balanced', *arguments)
     assert json.loads((one / 'report.json').read_text())['thresholds']['grass'] == 0.98
     assert mask.read_bytes() == written
 
 
 def test_two_processes_write_what_one_writes(user, finished):
-    tool, *arguments = command_to_label(finished, 'pseudo_2')
-    launch = '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2', TOOLS / tool
-    process = user.start(*launch, *arguments, f'--threshold={THRESHOLD}', '--launcher=pytorch')
-    printed = process.communicate()[0]
-    assert process.returncode == 0, printed[-3000:]
+    printed = label_in_two_processes(user, finished, 'pseudo_2', f'--threshold={THRESHOLD}')
     assert '4/4' in printed and '8/8' not in printed, 'each takes half of the images'
     one, two = finished[2] / 'pseudo_labels', user.root / 'pseudo_2'
     masks = sorted(p.name for p in (one / 'masks').iterdir())

@@ -46,6 +46,14 @@ def test_the_next_threshold_would_keep_too_few(scores, keep_ratio):
     assert thresholds[-1] == 0, 'nothing was predicted as it'
 
 
+def test_one_pixel_counts_in_a_large_data_set():
+    half = 2**25 + 4
+    counts = torch.zeros(1, BINS, dtype=torch.long)
+    counts[0, 7], counts[0, 9] = half + 1, half - 1  # float32 does not tell half - 1 from half
+    assert balanced_thresholds(counts, 0.5) == 7 / BINS
+    assert balanced_thresholds(counts.flip(1), 0.5) == (BINS - 8) / BINS
+
+
 def test_a_class_that_is_never_sure_keeps_its_share(scores):
     unsure = scores.clone()
     unsure[0] *= 0.5
