@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-READMES = sorted((Path(__file__).parents[1] / 'configs').glob('*/README.md'))
+ROOT = Path(__file__).parents[1]
+READMES = [ROOT / 'README.md', *sorted((ROOT / 'configs').glob('*/README.md'))]
 NUMBER = r'\*{0,2}(\d\d\.\d\d)\*{0,2}(?: ± (\d\.\d\d))?'
 LOG = r'\[(?:log|\d)\]\(([^)]+\.json)\)'
 # student, or student / teacher, and then the logs, in brackets or in the next cell of a table
