@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config, DictAction
+from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, MODELS
 
@@ -209,7 +210,7 @@ def ablations():
     variables = {}
     text = (FOLDER / 'README.md').read_text(encoding='utf-8').split('## Ablations')[1]
     for block in re.findall(r'```bash\n(.*?)```', text, re.DOTALL):
-        for line in block.splitlines():
+        for line in block.replace('\\\n', ' ').splitlines():
             words = shlex.split(line, comments=True)
             if len(words) == 1:
                 key, value = words[0].split('=', 1)
@@ -231,6 +232,12 @@ def test_ablations_change_config_and_model(name, options):
     model = build(cfg)
     for key, value in options.items():
         first, *path = key.split('.')
+        if first == 'train_dataloader':
+            _, _, source, _, step, attribute = path
+            transform = Compose(sources(cfg)[int(source)].pipeline).transforms[int(step)]
+            found = {**vars(transform), 'type': type(transform).__name__}
+            assert found[attribute] == value
+            continue
         assert first == 'model'
         part = model.backbone if path == ['pretrained'] else model
         if path == ['pretrained']:

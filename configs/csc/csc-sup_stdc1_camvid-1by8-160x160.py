@@ -13,6 +13,7 @@ model = dict(
             in_index=3,
             in_channels=256,
             num_classes=_base_.num_classes,
+            loss_weight=0.1,
         ),
     ]
 )

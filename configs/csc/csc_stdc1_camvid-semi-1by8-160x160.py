@@ -13,7 +13,6 @@ csc.unsup_loss.ramp = dict(start=burn_in, length=burn_in)
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 auxiliary_head = [
     *_base_.model.auxiliary_head,
-    # at the paper's weight of 1 a net from scratch fits 46 labels too late
     dict(_base_.small_csc_contrast, in_channels=256, loss_weight=0.1),
 ]
 model = dict(**csc, data_preprocessor=data_preprocessor, auxiliary_head=auxiliary_head)
