@@ -164,7 +164,7 @@ def test_chains_name_stages_that_fit(name):
     classes = DATASETS.get(sources(load(stages[0]))[0].type).METAINFO['classes']
     chain.rule.thresholds(classes)
     if 'camvid' in name:
-        assert chain.rule == LabelRule(keep_ratio=0.5)
+        assert chain.rule == LabelRule(threshold=0.8, keep_ratio=0.5, tta=True)
     else:
         thresholds = {'background': 0.97} if 'voc' in name else {}
         assert chain.rule == LabelRule(threshold=0.8, class_thresholds=thresholds)

@@ -31,8 +31,8 @@ EXAMPLE = """\
 examples:
   python tools/pseudo_label.py CONFIG work_dirs/run1/iter_2000.pth --out pseudo \\
       --images data/camvid/images/train --list data_lists/camvid/camvid.0@1by8-unlabeled.txt
-  python tools/pseudo_label.py CONFIG CHECKPOINT --images FOLDER --out pseudo --keep-ratio 0.5
-  python tools/pseudo_label.py CONFIG CHECKPOINT --images FOLDER --out pseudo --tta \\
+  python tools/pseudo_label.py CONFIG CHECKPOINT --images FOLDER --out pseudo --tta --keep-ratio 0.5
+  python tools/pseudo_label.py CONFIG CHECKPOINT --images FOLDER --out pseudo \\
       --threshold 0.8 --class-threshold background=0.97
   python tools/pseudo_label.py CONFIG CHECKPOINT --images FOLDER --out pseudo \\
       --cfg-options model.semi_test_cfg.predict_on=teacher
@@ -52,15 +52,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--list', default='', help='list of images in it (default: all)')
     parser.add_argument('--image-suffix', help='end of the file names, e.g. _leftImg8bit.png')
     parser.add_argument('--out', type=Path, required=True, help='folder for masks and report')
-    select = parser.add_mutually_exclusive_group()
-    select.add_argument(
-        '--threshold', type=float, help=f'score to exceed (default: {DEFAULT_THRESHOLD})'
+    parser.add_argument(
+        '--threshold',
+        type=float,
+        default=DEFAULT_THRESHOLD,
+        help='score to exceed (default: %(default)s)',
     )
-    select.add_argument(
+    parser.add_argument(
         '--keep-ratio',
         type=float,
-        help='find thresholds of its own for each class, which keep this share of the pixels '
-        'predicted as it; predicts all images twice',
+        help='lower the threshold of a class which fewer than this share of the pixels predicted as it '
+        'exceed, to where this share does; predicts all images twice',
     )
     parser.add_argument(
         '--class-threshold',
@@ -105,7 +107,7 @@ def main(argv: list[str] | None = None) -> None:
         read_checkpoint(args.checkpoint)
         init_default_scope(cfg.get('default_scope', 'mmseg'))
         found = unlabeled_images(cfg, args.images, args.list, args.image_suffix)
-        rule = LabelRule(args.threshold, dict(args.class_threshold), args.keep_ratio)
+        rule = LabelRule(args.threshold, dict(args.class_threshold), args.keep_ratio, args.tta)
         rule.thresholds(found['classes'])
     with one_sentence(SetupError, OSError, ValueError, AssertionError, pickle.UnpicklingError):
         report = write_pseudo_labels(
@@ -116,7 +118,6 @@ def main(argv: list[str] | None = None) -> None:
             args.out,
             found['classes'],
             rule,
-            args.tta,
         )
     if is_main_process():
         table = Table(

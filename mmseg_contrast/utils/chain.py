@@ -17,7 +17,7 @@ from ..datasets.files import write_file
 from ..engine.hooks.check_setup_hook import check_same_config
 from .cli import check_data, check_options
 from .compare import read_result
-from .pseudo_label import MASKS, LabelRule, unlabeled_images
+from .pseudo_label import MASKS, LabelRule, check_views, unlabeled_images
 from .run_folder import MANIFEST, claim_folder, locked
 
 TRAINED = ('pretrain', 'finetune', 'semi_pretrain', 'semi_finetune')
@@ -85,7 +85,8 @@ def load_stages(
 
     Raises:
         KeyError: If a changed key is none of a config.
-        ValueError: If the model or the data of a stage cannot be built, or a threshold is none.
+        ValueError: If the model or the data of a stage cannot be built, a threshold is none, or the views
+            of ``tta`` are missing.
         OSError: If a folder, a list or an image is not there.
     """
     init_default_scope('mmseg')
@@ -111,6 +112,8 @@ def load_stages(
                 'alone has is changed by --pretrain-options'
             ) from error
     _thresholds(chain, stages)
+    if chain.rule.tta:
+        check_views(stages['finetune'])
     return stages
 
 
@@ -179,7 +182,8 @@ def _write_configs(chain: Chain, stages: Mapping[str, Config], work_dir: Path) -
     manifest = work_dir / LABELS / MANIFEST
     if manifest.is_file():
         old = json.loads(manifest.read_text(encoding='utf-8'))
-        new = {'thresholds': _thresholds(chain, stages), 'keep_ratio': chain.rule.keep_ratio}
+        rule = chain.rule
+        new = dict(thresholds=_thresholds(chain, stages), keep_ratio=rule.keep_ratio, tta=rule.tta)
         for key, value in new.items():
             if old.get(key) != value:
                 raise FileExistsError(
@@ -211,7 +215,7 @@ def _write_configs(chain: Chain, stages: Mapping[str, Config], work_dir: Path) -
             write_file(path, cfg.pretty_text)
 
 
-def _thresholds(chain: Chain, stages: Mapping[str, Config]) -> dict[str, float | None]:
+def _thresholds(chain: Chain, stages: Mapping[str, Config]) -> dict[str, float]:
     """Return the threshold of each class, and find the images on the way."""
     return chain.rule.thresholds(
         unlabeled_images(stages['finetune'], *_unlabeled(stages))['classes']
@@ -251,6 +255,7 @@ def _label(chain: Chain, stages: Mapping[str, Config], work_dir: Path, run_tool:
     if (out / 'report.json').is_file():
         return
     folder, listed, suffix = _unlabeled(stages)
+    rule = chain.rule
     arguments = [
         str(_config('finetune', work_dir)),
         str(last_checkpoint(work_dir / 'finetune', _iterations(stages['finetune']))),
@@ -258,12 +263,10 @@ def _label(chain: Chain, stages: Mapping[str, Config], work_dir: Path, run_tool:
         f'--list={listed}',
         f'--image-suffix={suffix}',
         f'--out={out}',
+        f'--threshold={rule.threshold}',
+        *([] if rule.keep_ratio is None else [f'--keep-ratio={rule.keep_ratio}']),
+        *(['--tta'] if rule.tta else []),
     ]
-    rule = chain.rule
-    if rule.keep_ratio is None:
-        arguments.append(f'--threshold={rule.threshold}')
-    else:
-        arguments.append(f'--keep-ratio={rule.keep_ratio}')
     scores = [f'{name}={score}' for name, score in rule.class_thresholds.items()]
     run_tool('pseudo_label.py', *arguments, *(['--class-threshold', *scores] if scores else []))
 

@@ -34,38 +34,31 @@ CSV_HEADER = ('class', 'threshold', 'predicted', 'kept', 'coverage', 'share')
 
 @dataclass(frozen=True)
 class LabelRule:
-    """Which predictions become labels: those above a threshold, or the surest share of each class.
+    """Which predictions become labels: those above a threshold, and of each class at least a share.
 
     Attributes:
-        threshold (float, optional): Score that a prediction exceeds, in [0, 1). Default: 0.8, or what
-            ``keep_ratio`` finds.
+        threshold (float): Score that a prediction exceeds, in [0, 1).
         class_thresholds (Mapping[str, float]): Thresholds of single classes, by name, in [0, 1).
-        keep_ratio (float, optional): Share of the pixels predicted as a class that is kept, the surest
-            first, in (0, 1]. See :func:`mmseg_contrast.evaluation.balanced_thresholds`.
+        keep_ratio (float, optional): Share of the pixels predicted as a class that is kept at least, in
+            (0, 1]: the threshold of a class which fewer exceed is lowered to that of
+            :func:`mmseg_contrast.evaluation.balanced_thresholds`.
+        tta (bool): Whether a score is the mean over the views of ``tta_pipeline``.
 
     Raises:
-        ValueError: If both are given, or the ratio is none.
+        ValueError: If the ratio is none.
     """
 
-    threshold: float | None = None
+    threshold: float = DEFAULT_THRESHOLD
     class_thresholds: Mapping[str, float] = field(default_factory=dict)
     keep_ratio: float | None = None
+    tta: bool = False
 
     def __post_init__(self) -> None:
-        if self.keep_ratio is None:
-            if self.threshold is None:
-                object.__setattr__(self, 'threshold', DEFAULT_THRESHOLD)
-            return
-        if self.threshold is not None:
-            raise ValueError(
-                f'threshold={self.threshold} and keep_ratio={self.keep_ratio} are both given: leave '
-                'one out'
-            )
-        if not 0 < self.keep_ratio <= 1:
+        if self.keep_ratio is not None and not 0 < self.keep_ratio <= 1:
             raise ValueError(f'keep_ratio={self.keep_ratio} is no share: give one in (0, 1]')
 
-    def thresholds(self, classes: Sequence[str]) -> dict[str, float | None]:
-        """Put together the threshold of each class; None is one that is still to be found.
+    def thresholds(self, classes: Sequence[str]) -> dict[str, float]:
+        """Put together the threshold of each class, before ``keep_ratio`` lowers it.
 
         Args:
             classes (Sequence[str]): Class names.
@@ -84,7 +77,7 @@ class LabelRule:
                 raise ValueError(f'there is no class {name!r} to give a threshold; {hint}')
         thresholds = {name: self.class_thresholds.get(name, self.threshold) for name in classes}
         for name, value in thresholds.items():
-            if value is not None and not 0 <= value < 1:
+            if not 0 <= value < 1:
                 raise ValueError(f'the threshold {value} of {name} is no score: give one in [0, 1)')
         return thresholds
 
@@ -114,6 +107,20 @@ def unlabeled_images(cfg: Config, folder: str, image_list: str, suffix: str | No
     return {'images': images, 'classes': list(dataset.metainfo['classes'])}
 
 
+def check_views(cfg: Config) -> None:
+    """Check that a config has what test-time augmentation needs.
+
+    Args:
+        cfg (Config): Config of the model.
+
+    Raises:
+        ValueError: If it lacks ``tta_model`` or ``tta_pipeline``.
+    """
+    missing = [key for key in ('tta_model', 'tta_pipeline') if key not in cfg]
+    if missing:
+        raise ValueError(f'tta needs {" and ".join(missing)} in {cfg.filename}')
+
+
 def write_pseudo_labels(
     cfg: Config,
     checkpoint: str | Path,
@@ -122,7 +129,6 @@ def write_pseudo_labels(
     out: Path,
     classes: Sequence[str],
     rule: LabelRule,
-    tta: bool = False,
 ) -> dict[str, Any] | None:
     """Predict the images whose masks are not there yet, then write the report of all of them.
 
@@ -140,18 +146,17 @@ def write_pseudo_labels(
         out (Path): Where to write; of this run alone.
         classes (Sequence[str]): Class names.
         rule (LabelRule): Which predictions become labels.
-        tta (bool): Whether to average over the views of ``cfg.tta_pipeline``.
 
     Returns:
         dict[str, Any] | None: The report, in the main process.
 
     Raises:
         FileExistsError: If ``out`` holds anything that is not of this run.
-        ValueError: If the config lacks what ``tta`` needs, or a threshold is none.
+        ValueError: If the config lacks what ``rule.tta`` needs, or a threshold is none.
     """
     thresholds = rule.thresholds(classes)
     reduce_zero_label = DATASETS.build(_dataset(cfg, folder, '', None, True)).reduce_zero_label
-    cfg = _test_config(cfg, folder, tta)
+    cfg = _test_config(cfg, folder, rule.tta)
     claim_folder(
         out,
         {
@@ -160,14 +165,14 @@ def write_pseudo_labels(
             'model_sha256': sha256_of(repr((cfg.model.to_dict(), _pipeline(cfg)))),
             'images_sha256': sha256_of('\n'.join(sorted(images.values()))),
             'reduce_zero_label': reduce_zero_label,
-            'tta': tta,
+            'tta': rule.tta,
             'thresholds': thresholds,
             'keep_ratio': rule.keep_ratio,
         },
     )
     cfg.load_from, cfg.resume = str(checkpoint), False
     cfg.work_dir = str(out / 'logs')
-    if None in thresholds.values():
+    if rule.keep_ratio is not None:
         thresholds = _find_thresholds(cfg, list(images), thresholds, rule.keep_ratio, out)
     # One process looks, or they would see different files of each other.
     pending = [[path for path, name in images.items() if not _mask(out, name).is_file()]]
@@ -240,11 +245,11 @@ def make_report(out: Path, names: Sequence[str], thresholds: Mapping[str, float]
 def _find_thresholds(
     cfg: Config,
     images: Sequence[str],
-    thresholds: Mapping[str, float | None],
+    thresholds: Mapping[str, float],
     keep_ratio: float,
     out: Path,
 ) -> dict[str, float]:
-    """Fill in the thresholds that are still to be found; those of a call before, if there was one."""
+    """Lower thresholds that too few exceed; take those of a call before, if there was one."""
     path = out / THRESHOLDS
     found = [json.loads(path.read_text(encoding='utf-8')) if path.is_file() else None]
     broadcast_object_list(found)  # one process looks, as for the masks
@@ -252,8 +257,7 @@ def _find_thresholds(
         meter = dict(type='ScoreHistogram', classes=list(thresholds), keep_ratio=keep_ratio)
         measured = _predict(cfg, images, meter, 'thresholds')
         found[0] = {
-            name: measured[f'threshold/{name}'] if value is None else value
-            for name, value in thresholds.items()
+            name: min(value, measured[f'threshold/{name}']) for name, value in thresholds.items()
         }
         if is_main_process():
             write_file(path, json.dumps(found[0], indent=2) + '\n')
@@ -292,9 +296,8 @@ def _dataset(
 
 def _test_config(cfg: Config, folder: str, tta: bool) -> Config:
     """Return a config whose test predicts unlabelled images."""
-    missing = [key for key in ('tta_model', 'tta_pipeline') if tta and key not in cfg]
-    if missing:
-        raise ValueError(f'--tta needs {" and ".join(missing)} in the config')
+    if tta:
+        check_views(cfg)
     cfg = copy.deepcopy(cfg)
     pipeline = cfg.tta_pipeline if tta else cfg.test_dataloader.dataset.pipeline
     dataset = {**_dataset(cfg, folder, '', None), 'pipeline': _without_masks(pipeline)}
