@@ -8,15 +8,16 @@ _base_ = [
 ]
 
 # what the pretraining leaves
-pretrain_iters = _base_.max_iters * 5 // 6
+pretrain_iters = _base_.max_iters // 2
 max_iters = _base_.max_iters - pretrain_iters
 param_scheduler = [dict(_base_.param_scheduler[0], end=max_iters)]
-train_cfg = dict(max_iters=max_iters, val_interval=250)
+train_cfg = dict(max_iters=max_iters, val_interval=500)
 load_from = f'work_dirs/pretrain_stdc1_camvid-1by8-160x160/iter_{pretrain_iters}.pth'
 # weaker than in the paper, as for the other methods: a net that has never seen more than these images
 # forgets more under 0.8 than it gains
 brightness_and_contrast = dict(_base_.brightness_and_contrast, brightness=0.3, contrast=0.3)
 labeled_dataset = _base_.labeled_dataset
+labeled_dataset.pipeline[2].update(type='RandomResize', ratio_range=(0.75, 1.75))
 labeled_dataset.pipeline = [
     *labeled_dataset.pipeline[:-1],
     brightness_and_contrast,

@@ -2,13 +2,6 @@
 _base_ = './finetune_stdc1_camvid-1by30-160x160.py'
 
 load_from = f'work_dirs/pretrain_stdc1_camvid-semi-1by30-160x160/iter_{_base_.pretrain_iters}.pth'
-# as long as the pretraining, as in the paper where the images are many
-max_iters = _base_.pretrain_iters
-param_scheduler = [
-    *_base_.param_scheduler[:-1],
-    dict(_base_.param_scheduler[-1], end=max_iters),
-]
-train_cfg = dict(max_iters=max_iters, val_interval=500)
 unlabeled_list = 'data_lists/camvid/camvid.0@1by30-unlabeled.txt'
 pseudo_labels = 'work_dirs/chain_stdc1_camvid-1by30-160x160/pseudo_labels/masks'
 batch_size = 2 * _base_.batch_size

@@ -7,6 +7,8 @@ _base_ = [
 ]
 
 labeled_dataset = _base_.labeled_dataset
+# as in the paper, and in all stages; under one scale a net learns few images by heart
+labeled_dataset.pipeline[2].update(type='RandomResize', ratio_range=(0.75, 1.75))
 labeled_dataset.pipeline = [*labeled_dataset.pipeline[:-1], _base_.views]
 batch_size = _base_.train_dataloader.batch_size
 train_dataloader = dict(
@@ -18,8 +20,8 @@ train_dataloader = dict(
 # there is no classifier to validate
 val_cfg = val_dataloader = val_evaluator = None
 custom_hooks = [*_base_.custom_hooks, dict(type='SemiDiagnosticsHook', interval=50)]
-# of what labels alone have; the rest is for the fine-tuning, which overfits when it is longer
-max_iters = _base_.max_iters * 5 // 6
+# half of what labels alone have; the other half is for the fine-tuning
+max_iters = _base_.max_iters // 2
 train_cfg = dict(max_iters=max_iters)
 # the cosine is part of the method
 param_scheduler = [
