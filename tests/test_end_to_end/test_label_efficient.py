@@ -309,6 +309,20 @@ def test_nothing_begins_that_cannot_end(user, options, chain, said):
     assert not (user.root / 'work_dirs' / 'chain_wrong').exists()
 
 
+def test_views_that_are_not_there_are_missed_before_the_training(user):
+    text = (user.root / 'chain_tiny.py').read_text()
+    (user.root / 'chain_views.py').write_text(text.replace('threshold', 'tta=True, threshold', 1))
+    path = user.root / 'finetune_mosaic.py'
+    finetune = path.read_text()
+    try:
+        path.write_text(finetune.replace('tta_pipeline', 'no_pipeline'))
+        with pytest.raises(ValueError, match='tta needs tta_pipeline in '):
+            run(user, 'chain_views', stop=0, chain='chain_views.py')
+    finally:
+        path.write_text(finetune)
+    assert not (user.root / 'work_dirs' / 'chain_views').exists()
+
+
 def test_two_commands_do_not_work_in_one_folder(user, finished):
     with locked(finished[2]), pytest.raises(BlockingIOError, match='another process is at work'):
         run(user, 'chain_full')
