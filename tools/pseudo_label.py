@@ -7,7 +7,9 @@ interrupted run goes on with the same command; the files of another run are neve
 import argparse
 import os
 import pickle
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.device import get_device
@@ -19,6 +21,11 @@ from rich.table import Table
 from mmseg_contrast.datasets.checks import SetupError
 from mmseg_contrast.utils.checkpoint import read_checkpoint
 from mmseg_contrast.utils.cli import add_common_arguments, load_config, one_sentence
+from mmseg_contrast.utils.label_precision import (
+    PRECISION_HEADER,
+    true_masks,
+    write_precision,
+)
 from mmseg_contrast.utils.pseudo_label import (
     CSV_HEADER,
     DEFAULT_THRESHOLD,
@@ -36,6 +43,8 @@ examples:
       --threshold 0.8 --class-threshold background=0.97
   python tools/pseudo_label.py CONFIG CHECKPOINT --images FOLDER --out pseudo \\
       --cfg-options model.semi_test_cfg.predict_on=teacher
+  python tools/pseudo_label.py CONFIG CHECKPOINT --images FOLDER --out pseudo \\
+      --masks data/camvid/annotations/train
   torchrun --nproc-per-node 4 tools/pseudo_label.py CONFIG CHECKPOINT --images FOLDER \\
       --out pseudo --launcher pytorch
 """
@@ -71,6 +80,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default=[],
         metavar='CLASS=SCORE',
         help='thresholds of single classes, such as background=0.97',
+    )
+    parser.add_argument(
+        '--masks',
+        help='folder of true masks of all these images, if there are any: says how many labels are right; '
+        'the same command with it does so for labels that are there',
     )
     parser.add_argument('--tta', action='store_true', help='test-time augmentation')
     add_common_arguments(parser)
@@ -109,6 +123,7 @@ def main(argv: list[str] | None = None) -> None:
         found = unlabeled_images(cfg, args.images, args.list, args.image_suffix)
         rule = LabelRule(args.threshold, dict(args.class_threshold), args.keep_ratio, args.tta)
         rule.thresholds(found['classes'])
+        truth = true_masks(cfg, args.masks, found['images'].values()) if args.masks else None
     with one_sentence(SetupError, OSError, ValueError, AssertionError, pickle.UnpicklingError):
         report = write_pseudo_labels(
             cfg,
@@ -120,17 +135,25 @@ def main(argv: list[str] | None = None) -> None:
             rule,
         )
     if is_main_process():
-        table = Table(
-            title=f'{report["images"]} images, {report["coverage"]:.1%} of the pixels kept'
-        )
-        for name in CSV_HEADER:
-            table.add_column(name, justify='left' if name == 'class' else 'right')
-        for name, row in report['classes'].items():
-            numbers = [row['threshold'], row['predicted'], row['kept']]
-            shares = [f'{row[key]:.1%}' for key in ('coverage', 'share')]
-            table.add_row(name, *map(str, numbers), *shares)
-        Console().print(table)
+        title = f'{report["images"]} images, {report["coverage"]:.1%} of the pixels kept'
+        print_table(title, CSV_HEADER[1:], report['classes'])
         print(f'masks: {args.out / "masks"}   report: {args.out / "report.json"}')
+        if truth:
+            with one_sentence(OSError, ValueError):
+                rows = write_precision(cfg, args.out, truth, found['classes'])
+            print_table('of the pixels kept, by the true masks', PRECISION_HEADER, rows)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print numbers by class; fractions are shares, except for a threshold."""
+    table = Table(title=title)
+    table.add_column('class')
+    for column in columns:
+        table.add_column(column, justify='right')
+    for name, row in rows.items():
+        share = {c for c in columns if isinstance(row[c], float) and c != 'threshold'}
+        table.add_row(name, *(f'{row[c]:.1%}' if c in share else str(row[c]) for c in columns))
+    Console().print(table)
 
 
 if __name__ == '__main__':

@@ -14,7 +14,7 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 from PIL import Image, UnidentifiedImageError
 
-from .files import IGNORE_INDEX, sha256_of
+from .files import IGNORE_INDEX, classes_of_ids, sha256_of
 
 
 class SetupError(ValueError):
@@ -221,15 +221,12 @@ def to_classes(stored: np.ndarray, source: Source) -> np.ndarray:
 
     Args:
         stored (np.ndarray): Pixels of each stored id, shape (N, 256).
-        source (Source): Its ``reduce_zero_label`` and ``label_map`` are applied in this order.
+        source (Source): Its ``reduce_zero_label`` and ``label_map`` count.
 
     Returns:
         np.ndarray: Pixels of each id, shape (N, 256).
     """
-    ids = np.arange(256)
-    if source.reduce_zero_label:
-        ids = np.where((ids == 0) | (ids == IGNORE_INDEX), IGNORE_INDEX, ids - 1)
-    ids = np.array([(source.label_map or {}).get(int(value), value) for value in ids])
+    ids = classes_of_ids(source.reduce_zero_label, source.label_map)
     counts = np.zeros_like(stored)
     np.add.at(counts, (slice(None), ids), stored)
     return counts

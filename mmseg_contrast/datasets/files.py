@@ -7,7 +7,7 @@ suffix. The lists of labelled and unlabelled images hold one name per line.
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +161,40 @@ def read_mask(path: str | Path) -> np.ndarray:
             'of class ids.'
         )
     return mask
+
+
+def classes_of_ids(
+    reduce_zero_label: bool = False, label_map: Mapping[int, int] | None = None
+) -> np.ndarray:
+    """Say which class each stored id is, as ``LoadAnnotations`` reads it.
+
+    Args:
+        reduce_zero_label (bool): Whether id 0 is ignored and all others go down by one.
+        label_map (Mapping[int, int], optional): Class of each id, after that. Defaults to None: the
+            id itself.
+
+    Returns:
+        np.ndarray: Class, or 255, by stored id, int64 of shape (256,).
+    """
+    ids = np.arange(256)
+    if reduce_zero_label:
+        ids = np.where((ids == 0) | (ids == IGNORE_INDEX), IGNORE_INDEX, ids - 1)
+    return np.array([(label_map or {}).get(int(value), value) for value in ids])
+
+
+def ids_of_classes(classes: np.ndarray, num_classes: int) -> list[int]:
+    """Invert :func:`classes_of_ids`: the ids to store, so that a mask is read as it is meant.
+
+    Args:
+        classes (np.ndarray): Class, or 255, by stored id, shape (256,).
+        num_classes (int): Number of classes C, each of which has an id.
+
+    Returns:
+        list[int]: Smallest id of each class, then one that is ignored; C + 1 ids.
+    """
+    return [
+        int(np.flatnonzero(classes == wanted)[0]) for wanted in (*range(num_classes), IGNORE_INDEX)
+    ]
 
 
 def count_pixels(masks: Iterable[np.ndarray], num_classes: int | None = None) -> np.ndarray:

@@ -69,18 +69,27 @@ class PseudoLabelWriter(BaseMetric):
             image.
         folder (str): Folder of the masks.
         thresholds (Sequence[float]): Threshold of each class.
+        stored_ids (Sequence[int]): Id that the masks hold for each of C classes, then the ignored
+            one: those of :func:`mmseg_contrast.datasets.files.ids_of_classes`.
         kwargs: Arguments of MMEngine's ``BaseMetric``.
     """
 
     default_prefix = 'pseudo_label'
 
     def __init__(
-        self, names: Mapping[str, str], folder: str, thresholds: Sequence[float], **kwargs: Any
+        self,
+        names: Mapping[str, str],
+        folder: str,
+        thresholds: Sequence[float],
+        stored_ids: Sequence[int],
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.names = names
         self.folder = Path(folder)
         self.thresholds = torch.tensor(thresholds)
+        self.stored_ids = np.zeros(IGNORE_INDEX + 1, np.uint8)
+        self.stored_ids[[*range(len(stored_ids) - 1), IGNORE_INDEX]] = stored_ids
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Write the masks of a batch.
@@ -93,17 +102,15 @@ class PseudoLabelWriter(BaseMetric):
             scores = class_scores(sample['seg_logits']['data'])
             labels, classes = select_labels(scores, self.thresholds.to(scores.device))
             predicted = np.bincount(classes.flatten().cpu().numpy(), minlength=len(scores))
-            mask = labels.cpu().numpy().astype(np.uint8)
-            kept = int((mask != IGNORE_INDEX).sum())
-            if sample.get('reduce_zero_label'):
-                mask += 1  # 255 becomes 0, as such data sets mark what is no class
+            labels = labels.cpu().numpy()
+            kept = int((labels != IGNORE_INDEX).sum())
             info = PngInfo()
             info.add_text(PREDICTED, json.dumps(predicted.tolist()))
             buffer = io.BytesIO()
-            Image.fromarray(mask).save(buffer, 'png', pnginfo=info)
+            Image.fromarray(self.stored_ids[labels]).save(buffer, 'png', pnginfo=info)
             name = self.names[sample['img_path']]
             write_file(self.folder / f'{name}.png', buffer.getvalue())
-            self.results.append((kept, mask.size))
+            self.results.append((kept, labels.size))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Return the number of masks and the share of labelled pixels of this session.

@@ -19,7 +19,7 @@ from mmengine.runner import Runner
 from mmseg.registry import DATASETS
 from PIL import Image
 
-from ..datasets.files import sha256_of, write_file
+from ..datasets.files import classes_of_ids, ids_of_classes, sha256_of, write_file
 from ..evaluation.pseudo_label_writer import PREDICTED
 from ..structures.pixel_targets import IGNORE_INDEX
 from ..version import __version__
@@ -107,6 +107,19 @@ def unlabeled_images(cfg: Config, folder: str, image_list: str, suffix: str | No
     return {'images': images, 'classes': list(dataset.metainfo['classes'])}
 
 
+def stored_classes(cfg: Config) -> np.ndarray:
+    """Say which class each id is in the masks of a config's test data.
+
+    Args:
+        cfg (Config): Config of the model.
+
+    Returns:
+        np.ndarray: What :func:`mmseg_contrast.datasets.files.classes_of_ids` returns.
+    """
+    dataset = DATASETS.build(_dataset(cfg, '', '', None, lazy_init=True))
+    return classes_of_ids(dataset.reduce_zero_label, dataset.label_map)
+
+
 def check_views(cfg: Config) -> None:
     """Check that a config has what test-time augmentation needs.
 
@@ -155,7 +168,7 @@ def write_pseudo_labels(
         ValueError: If the config lacks what ``rule.tta`` needs, or a threshold is none.
     """
     thresholds = rule.thresholds(classes)
-    reduce_zero_label = DATASETS.build(_dataset(cfg, folder, '', None, True)).reduce_zero_label
+    stored_ids = ids_of_classes(stored_classes(cfg), len(classes))
     cfg = _test_config(cfg, folder, rule.tta)
     claim_folder(
         out,
@@ -164,7 +177,7 @@ def write_pseudo_labels(
             'checkpoint_sha256': sha256(checkpoint),
             'model_sha256': sha256_of(repr((cfg.model.to_dict(), _pipeline(cfg)))),
             'images_sha256': sha256_of('\n'.join(sorted(images.values()))),
-            'reduce_zero_label': reduce_zero_label,
+            'stored_ids': stored_ids,
             'tta': rule.tta,
             'thresholds': thresholds,
             'keep_ratio': rule.keep_ratio,
@@ -175,7 +188,7 @@ def write_pseudo_labels(
     if rule.keep_ratio is not None:
         thresholds = _find_thresholds(cfg, list(images), thresholds, rule.keep_ratio, out)
     # One process looks, or they would see different files of each other.
-    pending = [[path for path, name in images.items() if not _mask(out, name).is_file()]]
+    pending = [[path for path, name in images.items() if not mask_path(out, name).is_file()]]
     broadcast_object_list(pending)
     if pending[0]:
         writer = dict(
@@ -183,6 +196,7 @@ def write_pseudo_labels(
             names={str(Path(p).absolute()): images[p] for p in pending[0]},
             folder=str(out / MASKS),
             thresholds=list(thresholds.values()),
+            stored_ids=stored_ids,
         )
         _predict(cfg, pending[0], writer, 'pseudo-labels')
     barrier()
@@ -215,13 +229,11 @@ def make_report(out: Path, names: Sequence[str], thresholds: Mapping[str, float]
     kept = np.zeros(IGNORE_INDEX + 1, np.int64)
     predicted = np.zeros(len(thresholds), np.int64)
     for name in names:
-        with Image.open(_mask(out, name)) as image:
+        with Image.open(mask_path(out, name)) as image:
             predicted += np.array(json.loads(image.text[PREDICTED]))
             kept += np.bincount(np.asarray(image).ravel(), minlength=IGNORE_INDEX + 1)
     manifest = json.loads((out / MANIFEST).read_text(encoding='utf-8'))
-    if manifest.get('reduce_zero_label'):
-        kept = np.roll(kept, -1)
-    kept = kept[: len(thresholds)]
+    kept = kept[manifest['stored_ids'][:-1]]
     rows = {
         name: {
             'threshold': threshold,
@@ -240,6 +252,11 @@ def make_report(out: Path, names: Sequence[str], thresholds: Mapping[str, float]
         'coverage': round(float(kept.sum() / predicted.sum()), 6),
         'classes': rows,
     }
+
+
+def mask_path(out: Path, name: str) -> Path:
+    """Return the path of the mask of an image in the folder of a run."""
+    return out / MASKS / f'{name}.png'
 
 
 def _find_thresholds(
@@ -275,10 +292,6 @@ def _predict(
     # A checkpoint of another model must not label anything, whatever hooks the training had.
     cfg.custom_hooks = [dict(type='CheckSetupHook'), dict(type='ProgressBarHook', title=title)]
     return Runner.from_cfg(cfg).test()
-
-
-def _mask(out: Path, name: str) -> Path:
-    return out / MASKS / f'{name}.png'
 
 
 def _dataset(

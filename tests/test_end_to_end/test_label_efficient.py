@@ -410,6 +410,32 @@ def test_two_processes_write_what_one_writes(user, finished):
         assert (one / name).read_bytes() == (two / name).read_bytes(), name
 
 
+def test_how_many_labels_are_right(user, finished, capsys):
+    truth = user.root / 'data/mosaic/annotations/train'
+    labeled = f'--threshold={THRESHOLD}', '--list=data/mosaic/lists/mosaic.0@8.txt'
+    label(user, finished, 'right', *labeled)
+    before = {path: path.stat().st_mtime_ns for path in (user.root / 'right/masks').iterdir()}
+    label(user, finished, 'right', *labeled, f'--masks={truth}')
+    assert before == {path: path.stat().st_mtime_ns for path in before}, 'nothing is labelled twice'
+    assert 'confused_with' in capsys.readouterr().out
+    pairs = [
+        [np.asarray(Image.open(path)).ravel() for path in (truth / label.name, label)]
+        for label in before
+    ]
+    true, labels = (np.concatenate(each) for each in zip(*pairs))
+    with open(user.root / 'right/precision.csv') as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 9
+    for index, row in enumerate(rows):
+        own = true[(labels == index) & (true != 255)]
+        right = f'{np.mean(own == index):.6f}' if len(own) else 'nan'
+        assert float(row['precision'] or 'nan') == pytest.approx(float(right), nan_ok=True)
+    assert any(row['precision'] for row in rows) and any(row['confused_with'] for row in rows)
+    label_in_two_processes(user, finished, 'right_2', *labeled, f'--masks={truth}')
+    one, two = (user.root / out / 'precision.csv' for out in ('right', 'right_2'))
+    assert one.read_bytes() == two.read_bytes()
+
+
 @pytest.mark.parametrize(
     ('out', 'arguments', 'said'),
     [
@@ -420,6 +446,7 @@ def test_two_processes_write_what_one_writes(user, finished):
         ('new', ['--keep-ratio=50'], 'keep_ratio=50.0 is no share'),
         ('work_dirs/chain_full/pseudo_labels', ['--keep-ratio=0.5'], 'keep_ratio was None'),
         ('new', ['--list=none.txt'], 'none.txt'),
+        ('new', ['--masks=data/mosaic/images'], '8 of 8 true masks are missing, the first is data'),
     ],
 )
 def test_what_it_cannot_do_is_one_sentence(user, finished, out, arguments, said):

@@ -1,12 +1,13 @@
 import json
 
-import numpy as np
 import pytest
 import torch
 from mmengine.structures import PixelData
+from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.structures import SegDataSample
 from PIL import Image
 
+from mmseg_contrast.datasets.files import classes_of_ids, ids_of_classes
 from mmseg_contrast.evaluation import PseudoLabelWriter, class_scores, select_labels
 from mmseg_contrast.models.segmentors import ScoreTTAModel
 from mmseg_contrast.utils.pseudo_label import LabelRule, _without_masks, make_report
@@ -31,33 +32,39 @@ def test_scores_of_one_and_of_many_channels():
 
 
 @pytest.mark.parametrize('reduce_zero_label', [False, True])
-def test_masks_carry_the_histogram_of_the_predictions(tmp_path, reduce_zero_label):
+@pytest.mark.parametrize('label_map', [None, {0: 255, 1: 2, 2: 0, 3: 1}])
+def test_masks_are_read_as_they_are_meant(tmp_path, reduce_zero_label, label_map):
+    """Whatever ids a data set's masks have; each mask carries the histogram of the predictions."""
     logits = 3 * torch.randn(3, 6, 7)
-    writer = PseudoLabelWriter({'in/a.jpg': 'city/a'}, tmp_path / 'masks', [0.6, 0.9, 0.2])
-    sample = {
-        'seg_logits': {'data': logits},
-        'img_path': 'in/a.jpg',
-        'reduce_zero_label': reduce_zero_label,
-    }
-    writer.process({}, [sample])
-    with Image.open(tmp_path / 'masks/city/a.png') as image:
-        mask, predicted = np.asarray(image).astype(int), json.loads(image.text['predicted'])
+    stored_ids = ids_of_classes(classes_of_ids(reduce_zero_label, label_map), 3)
+    thresholds = dict(zip('abc', (0.6, 0.9, 0.2)))
+    writer = PseudoLabelWriter(
+        {'in/a.jpg': 'city/a'}, tmp_path / 'masks', list(thresholds.values()), stored_ids
+    )
+    writer.process({}, [{'seg_logits': {'data': logits}, 'img_path': 'in/a.jpg'}])
+    path = tmp_path / 'masks/city/a.png'
+    with Image.open(path) as image:
+        predicted = json.loads(image.text['predicted'])
     best, classes = logits.softmax(0).max(0)
     expected = classes.clone()
-    for c, threshold in enumerate((0.6, 0.9, 0.2)):
+    for c, threshold in enumerate(thresholds.values()):
         expected[(classes == c) & (best <= threshold)] = IGNORE
-    if reduce_zero_label:
-        # as LoadAnnotations reads such masks: 0 is ignored, all others move down
-        mask = np.where(mask == 0, IGNORE, mask - 1)
-    assert mask.tolist() == expected.tolist()
+    read = LoadAnnotations()(
+        {
+            'seg_map_path': str(path),
+            'reduce_zero_label': reduce_zero_label,
+            'label_map': label_map,
+            'seg_fields': [],
+        }
+    )
+    assert read['gt_seg_map'].tolist() == expected.tolist()
     assert predicted == classes.flatten().bincount(minlength=3).tolist()
     metrics = writer.evaluate(1)
     assert metrics['pseudo_label/images'] == 1
     kept = (expected != IGNORE).sum().item()
     assert metrics['pseudo_label/coverage'] == pytest.approx(kept / 42)
 
-    thresholds = dict(zip('abc', (0.6, 0.9, 0.2)))
-    (tmp_path / 'run.json').write_text(json.dumps({'reduce_zero_label': reduce_zero_label}))
+    (tmp_path / 'run.json').write_text(json.dumps({'stored_ids': stored_ids}))
     report = make_report(tmp_path, ['city/a'], thresholds)
     assert [row['kept'] for row in report['classes'].values()] == [
         (expected == c).sum().item() for c in range(3)
