@@ -7,7 +7,7 @@ interrupted run goes on with the same command; the files of another run are neve
 import argparse
 import os
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,8 @@ from rich.table import Table
 from mmseg_contrast.datasets.checks import SetupError
 from mmseg_contrast.utils.checkpoint import read_checkpoint
 from mmseg_contrast.utils.cli import add_common_arguments, load_config, one_sentence
-from mmseg_contrast.utils.label_precision import (
-    PRECISION_HEADER,
-    true_masks,
-    write_precision,
-)
+from mmseg_contrast.utils.label_precision import true_masks, write_precision
 from mmseg_contrast.utils.pseudo_label import (
-    CSV_HEADER,
     DEFAULT_THRESHOLD,
     LabelRule,
     unlabeled_images,
@@ -136,16 +131,17 @@ def main(argv: list[str] | None = None) -> None:
         )
     if is_main_process():
         title = f'{report["images"]} images, {report["coverage"]:.1%} of the pixels kept'
-        print_table(title, CSV_HEADER[1:], report['classes'])
+        print_table(title, report['classes'])
         print(f'masks: {args.out / "masks"}   report: {args.out / "report.json"}')
         if truth:
             with one_sentence(OSError, ValueError):
                 rows = write_precision(cfg, args.out, truth, found['classes'])
-            print_table('of the pixels kept, by the true masks', PRECISION_HEADER, rows)
+            print_table('of the pixels kept, by the true masks', rows)
 
 
-def print_table(title: str, columns: Sequence[str], rows: Mapping[str, Mapping[str, Any]]) -> None:
+def print_table(title: str, rows: Mapping[str, Mapping[str, Any]]) -> None:
     """Print numbers by class; fractions are shares, except for a threshold."""
+    columns = list(next(iter(rows.values())))
     table = Table(title=title)
     table.add_column('class')
     for column in columns:

@@ -4,11 +4,14 @@ A *name* is the path of an image relative to its folder, with ``/`` between fold
 suffix. The lists of labelled and unlabelled images hold one name per line.
 """
 
+import csv
 import hashlib
+import io
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -112,6 +115,20 @@ def write_file(path: str | Path, content: str | bytes) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def write_csv(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a table as :func:`write_file` writes.
+
+    Args:
+        path (str | Path): Where to write.
+        rows (Sequence[Mapping[str, Any]]): Rows, at least one; all have the columns of the first.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator='\n')
+    writer.writeheader()
+    writer.writerows(rows)
+    write_file(path, text.getvalue())
 
 
 def sha256_of(content: str | bytes | Path) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +9,10 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 from mmseg.registry import DATASETS
+from rich.progress import track
 
-from ..datasets.files import IGNORE_INDEX, read_mask, write_file
+from ..datasets.files import IGNORE_INDEX, read_mask, write_csv
 from .pseudo_label import mask_path, stored_classes
-
-#: Columns of the table, after the class.
-PRECISION_HEADER = ('true_share', 'kept_share', 'precision', 'confused_with', 'confused')
 
 
 def true_masks(cfg: Config, folder: str, names: Iterable[str]) -> dict[str, Path]:
@@ -113,14 +109,11 @@ def write_precision(
     """
     meaning = stored_classes(cfg)
     pairs = (
-        _read_pair(path, mask_path(out, name), meaning, classes) for name, path in truth.items()
+        _read_pair(path, mask_path(out, name), meaning, classes)
+        for name, path in track(truth.items(), description='comparing', transient=True)
     )
     rows = precision_table(count_confusion(pairs, len(classes)), classes)
-    table = io.StringIO()
-    writer = csv.DictWriter(table, ('class', *PRECISION_HEADER), lineterminator='\n')
-    writer.writeheader()
-    writer.writerows({'class': name, **row} for name, row in rows.items())
-    write_file(out / 'precision.csv', table.getvalue())
+    write_csv(out / 'precision.csv', [{'class': name, **row} for name, row in rows.items()])
     return rows
 
 

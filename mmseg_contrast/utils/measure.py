@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import ctypes
 import gc
-import io
 import os
 import statistics
 import time
@@ -18,7 +16,7 @@ from mmengine.device import get_device
 from rich.console import Console
 from rich.table import Table
 
-from ..datasets.files import write_file
+from ..datasets.files import write_csv
 
 Work = Callable[[], object]
 
@@ -173,11 +171,7 @@ def report(
     # wide enough for all columns, also where the output is no terminal
     Console(width=max(125, Console().width)).print(table)
     if out:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, [*header, 'conditions'], lineterminator='\n')
-        writer.writeheader()
-        writer.writerows({**row, 'conditions': conditions} for row in rows)
-        write_file(out, text.getvalue())
+        write_csv(out, [{**row, 'conditions': conditions} for row in rows])
         print(f'written to {out}')
 
 

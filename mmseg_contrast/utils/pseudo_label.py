@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import csv
 import difflib
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +17,7 @@ from mmengine.runner import Runner
 from mmseg.registry import DATASETS
 from PIL import Image
 
-from ..datasets.files import classes_of_ids, ids_of_classes, sha256_of, write_file
+from ..datasets.files import classes_of_ids, ids_of_classes, sha256_of, write_csv, write_file
 from ..evaluation.pseudo_label_writer import PREDICTED
 from ..structures.pixel_targets import IGNORE_INDEX
 from ..version import __version__
@@ -29,7 +27,6 @@ from .run_folder import MANIFEST, claim_folder
 MASKS = 'masks'
 THRESHOLDS = 'thresholds.json'
 DEFAULT_THRESHOLD = 0.8
-CSV_HEADER = ('class', 'threshold', 'predicted', 'kept', 'coverage', 'share')
 
 
 @dataclass(frozen=True)
@@ -203,11 +200,7 @@ def write_pseudo_labels(
     if not is_main_process():
         return None
     report = make_report(out, list(images.values()), thresholds)
-    table = io.StringIO()
-    writer = csv.DictWriter(table, CSV_HEADER, lineterminator='\n')
-    writer.writeheader()
-    writer.writerows({'class': name, **row} for name, row in report['classes'].items())
-    write_file(out / 'report.csv', table.getvalue())
+    write_csv(out / 'report.csv', [{'class': n, **row} for n, row in report['classes'].items()])
     # Last: where it is, all is done.
     write_file(out / 'report.json', json.dumps(report, indent=2) + '\n')
     return report
