@@ -2,7 +2,8 @@
 
 Time and peak memory of a step on random images of the size that the config trains on, after its burn-in
 and its ramps and with full banks, optimiser included and data loading not. A semi-supervised step is also
-measured without its contrast, and against the least that it needs. All are interleaved; times are medians.
+measured without its contrast, and against the least that it needs; any step also with what --variant
+changes. All are interleaved; times are medians.
 """
 
 import argparse
@@ -40,6 +41,9 @@ examples:
   OMP_NUM_THREADS=1 python tools/analysis_tools/benchmark_step.py \\
       configs/baselines/sup_stdc1_camvid-1by30-160x160.py \\
       configs/label_efficient/pretrain_stdc1_camvid-1by30-160x160.py
+  OMP_NUM_THREADS=1 python tools/analysis_tools/benchmark_step.py \\
+      configs/label_efficient/pretrain_stdc1_camvid-1by30-160x160.py \\
+      --variant model.loss_size=[65,65] --variant model.loss_contrast.variant=batch
 """
 T = TypeVar('T')
 WHOLE, NO_CONTRAST, PLAIN, AVERAGE = (
@@ -275,8 +279,27 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, default={}, help='changes of all configs'
     )
+    parser.add_argument(
+        '--variant',
+        nargs='+',
+        action='append',
+        default=[],
+        metavar='KEY=VALUE',
+        help='changes of all configs, measured beside what they change; may be given again',
+    )
     add_measure_arguments(parser, repeats=10)
     return parser.parse_args(argv)
+
+
+def parse_changes(pairs: list[str]) -> dict:
+    """Read KEY=VALUE as ``--cfg-options`` reads it.
+
+    Args:
+        pairs (list[str]): The changes.
+    """
+    parser = argparse.ArgumentParser(usage='--variant KEY=VALUE ...')
+    parser.add_argument('--variant', nargs='+', action=DictAction)
+    return parser.parse_args(['--variant', *pairs]).variant
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -290,6 +313,9 @@ def main(argv: list[str] | None = None) -> None:
         torch.manual_seed(0)
         batch = random_batch(cfg, *images)
         forms = at_the_end(cfg.train_cfg.max_iters, partial(make_forms, cfg, batch, args.device))
+        for pairs in args.variant:
+            changed = read_config(path, {**args.cfg_options, **parse_changes(pairs)})
+            forms[' '.join(pairs)] = Step(changed, batch, args.device).whole
         name = f'{Path(path).stem}, {images[0]} + {images[1]} images'
         for form, work in forms.items():
             works[name, form] = partial(at_the_end, cfg.train_cfg.max_iters, work)

@@ -77,6 +77,23 @@ def test_configs_of_any_kind_side_by_side(load_tool, tmp_path):
     assert chosen == [(2, 0), (2, 3), (2, 3), (2, 0)]
 
 
+def test_variants_are_measured_beside_what_they_change(load_tool, tmp_path):
+    tool, out = load_tool(TOOL), tmp_path / 'step.csv'
+    config = str(CONFIGS / 'label_efficient/pretrain_mosaic.py')
+    variants = [
+        ['model.loss_size=[65,65]'],
+        ['model.loss_contrast.variant=batch', 'model.loss_contrast.num_samples=32'],
+    ]
+    more = [text for pairs in variants for text in ('--variant', *pairs)]
+    tool.main([config, '--out', str(out), *more, *SMALL])
+    with open(out) as file:
+        rows = {row['form']: row for row in csv.DictReader(file)}
+    assert list(rows) == [tool.WHOLE, *map(' '.join, variants)]
+    # a loss on 65x65 pixels keeps more than one on the grid of the features
+    assert float(rows['model.loss_size=[65,65]']['memory']) > 1
+    assert tool.parse_changes(variants[0]) == {'model.loss_size': [65, 65]}
+
+
 def test_forms_see_the_same_images(load_tool):
     tool = load_tool(TOOL)
     cfg = Config.fromfile(CONFIGS / 'c3semiseg/c3semiseg_mosaic.py')
