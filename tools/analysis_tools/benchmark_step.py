@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from mmseg_contrast.models.decode_heads import ContrastHead
 from mmseg_contrast.models.memory import ClassMemoryBank
 from mmseg_contrast.models.segmentors import ContrastivePretrainer, SemiSupervisedSegmentor
-from mmseg_contrast.utils.cli import one_sentence
+from mmseg_contrast.utils.cli import check_options, one_sentence
 from mmseg_contrast.utils.measure import (
     add_measure_arguments,
     fix_conditions,
@@ -253,8 +253,12 @@ def read_config(path: str, changes: dict) -> Config:
     Args:
         path (str): The file.
         changes (dict): Changes of it, by dotted keys.
+
+    Raises:
+        KeyError: If a changed key is none of the config.
     """
     cfg = Config.fromfile(path)
+    check_options(changes, cfg)
     cfg.merge_from_dict(changes)
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     for part in (cfg.model, cfg.model.backbone):

@@ -92,6 +92,8 @@ def test_variants_are_measured_beside_what_they_change(load_tool, tmp_path):
     # a loss on 65x65 pixels keeps more than one on the grid of the features
     assert float(rows['model.loss_size=[65,65]']['memory']) > 1
     assert tool.parse_changes(variants[0]) == {'model.loss_size': [65, 65]}
+    with pytest.raises(KeyError, match='did you mean model'):
+        tool.main([config, '--variant', 'modle.loss_size=[65,65]', *SMALL])
 
 
 def test_forms_see_the_same_images(load_tool):
