@@ -152,7 +152,7 @@ def read_mask(path: str | Path) -> np.ndarray:
         path (str | Path): An image of one channel, or with a palette.
 
     Returns:
-        np.ndarray: Class ids, shape (H, W).
+        np.ndarray: Class ids, uint8, shape (H, W).
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -177,7 +177,7 @@ def read_mask(path: str | Path) -> np.ndarray:
             f'The mask {path} has {mask.shape[2]} channels: convert its colours to one channel '
             'of class ids.'
         )
-    return mask
+    return mask.astype(np.uint8, copy=False)  # of one bit too
 
 
 def classes_of_ids(

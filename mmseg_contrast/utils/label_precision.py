@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 from mmseg.registry import DATASETS
-from rich.progress import track
+from rich.progress import Progress
 
 from ..datasets.files import IGNORE_INDEX, read_mask, write_csv
 from .pseudo_label import mask_path, stored_classes
@@ -55,8 +55,9 @@ def count_confusion(pairs: Iterable[tuple[np.ndarray, np.ndarray]], num_classes:
     counts = np.zeros((num_classes, num_classes + 1), np.int64)
     for true, labels in pairs:
         known = true != IGNORE_INDEX
-        labels = np.minimum(labels[known].astype(np.int64), num_classes)
-        numbers = np.bincount(true[known] * (num_classes + 1) + labels, minlength=counts.size)
+        # wide enough for the number of a pair, which 8 bits are not
+        rows, columns = true[known].astype(np.int64), np.minimum(labels[known], num_classes)
+        numbers = np.bincount(rows * (num_classes + 1) + columns, minlength=counts.size)
         counts += numbers.reshape(counts.shape)
     return counts
 
@@ -108,11 +109,14 @@ def write_precision(
         ValueError: If a true mask holds what is no class, or is not as large as its image.
     """
     meaning = stored_classes(cfg)
-    pairs = (
-        _read_pair(path, mask_path(out, name), meaning, classes)
-        for name, path in track(truth.items(), description='comparing', transient=True)
-    )
-    rows = precision_table(count_confusion(pairs, len(classes)), classes)
+    # closed by the `with`, also where a pair is refused
+    with Progress(transient=True) as progress:
+        pairs = (
+            _read_pair(path, mask_path(out, name), meaning, classes)
+            for name, path in progress.track(truth.items(), description='comparing')
+        )
+        confusion = count_confusion(pairs, len(classes))
+    rows = precision_table(confusion, classes)
     write_csv(out / 'precision.csv', [{'class': name, **row} for name, row in rows.items()])
     return rows
 
