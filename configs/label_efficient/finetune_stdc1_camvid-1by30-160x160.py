@@ -1,6 +1,6 @@
 _base_ = './finetune_stdc1_camvid-1by8-160x160.py'
 
-load_from = f'work_dirs/pretrain_stdc1_camvid-1by30-160x160/iter_{_base_.pretrain_iters}.pth'
+load_from = f'work_dirs/pretrain_stdc1_camvid-1by30-160x160/iter_{_base_.max_iters}.pth'
 labeled_list = 'data_lists/camvid/camvid.0@1by30.txt'
 labeled_dataset = _base_.labeled_dataset
 labeled_dataset.ann_file = labeled_list

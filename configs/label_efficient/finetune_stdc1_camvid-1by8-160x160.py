@@ -7,12 +7,7 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# what the pretraining leaves
-pretrain_iters = _base_.max_iters // 2
-max_iters = _base_.max_iters - pretrain_iters
-param_scheduler = [dict(_base_.param_scheduler[0], end=max_iters)]
-train_cfg = dict(max_iters=max_iters, val_interval=500)
-load_from = f'work_dirs/pretrain_stdc1_camvid-1by8-160x160/iter_{pretrain_iters}.pth'
+load_from = f'work_dirs/pretrain_stdc1_camvid-1by8-160x160/iter_{_base_.max_iters}.pth'
 # weaker than in the paper, as for the other methods: a net that has never seen more than these images
 # forgets more under 0.8 than it gains
 brightness_and_contrast = dict(_base_.brightness_and_contrast, brightness=0.3, contrast=0.3)

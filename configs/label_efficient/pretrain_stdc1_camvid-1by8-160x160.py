@@ -20,12 +20,9 @@ train_dataloader = dict(
 # there is no classifier to validate
 val_cfg = val_dataloader = val_evaluator = None
 custom_hooks = [*_base_.custom_hooks, dict(type='SemiDiagnosticsHook', interval=50)]
-# half of what labels alone have; the other half is for the fine-tuning
-max_iters = _base_.max_iters // 2
-train_cfg = dict(max_iters=max_iters)
-# the cosine is part of the method
+# the cosine is part of the method; optimiser and length are those of every config on this data
 param_scheduler = [
-    dict(type='CosineAnnealingLR', eta_min=0, begin=0, end=max_iters, by_epoch=False)
+    dict(type='CosineAnnealingLR', eta_min=0, begin=0, end=_base_.max_iters, by_epoch=False)
 ]
 
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)

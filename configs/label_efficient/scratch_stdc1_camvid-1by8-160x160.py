@@ -2,7 +2,7 @@
 _base_ = './finetune_stdc1_camvid-1by8-160x160.py'
 
 load_from = None
-max_iters = _base_.pretrain_iters + _base_.max_iters
+max_iters = 2 * _base_.max_iters
 param_scheduler = [
     *_base_.param_scheduler[:-1],
     dict(_base_.param_scheduler[-1], end=max_iters),
