@@ -8,8 +8,7 @@ _base_ = [
 ]
 
 load_from = f'work_dirs/pretrain_stdc1_camvid-1by8-160x160/iter_{_base_.max_iters}.pth'
-# weaker than in the paper, as for the other methods: a net that has never seen more than these images
-# forgets more under 0.8 than it gains
+# weaker than in the paper, as for the other methods on these images
 brightness_and_contrast = dict(_base_.brightness_and_contrast, brightness=0.3, contrast=0.3)
 labeled_dataset = _base_.labeled_dataset
 labeled_dataset.pipeline[2].update(type='RandomResize', ratio_range=(0.75, 1.75))
