@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from mmcv import imread
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mmseg_contrast.datasets.files import write_file
-from mmseg_contrast.utils.cli import one_sentence
+from mmseg_contrast.utils.cli import ChangesAction, one_sentence
 from mmseg_contrast.utils.compare import (
     HEADER,
     RunResult,
@@ -62,7 +62,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--no-train', action='store_true', help='only read what has been trained already'
     )
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, help='changes of all configs'
+        '--cfg-options', nargs='+', action=ChangesAction, default={}, help='changes of all configs'
     )
     return parser.parse_args(argv)
 

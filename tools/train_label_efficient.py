@@ -12,12 +12,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
 from rich.console import Console
 from rich.table import Table
 
 from mmseg_contrast.utils.chain import RunTool, read_chain, run_chain
-from mmseg_contrast.utils.cli import one_sentence
+from mmseg_contrast.utils.cli import ChangesAction, one_sentence
 
 EXAMPLE = """\
 examples:
@@ -41,14 +40,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ChangesAction,
         default={},
         help='changes of the configs of all trained stages',
     )
     parser.add_argument(
         '--pretrain-options',
         nargs='+',
-        action=DictAction,
+        action=ChangesAction,
         default={},
         help='changes of the configs of the two pretraining stages alone',
     )

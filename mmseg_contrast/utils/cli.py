@@ -6,7 +6,7 @@ import inspect
 import os
 import pickle
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,30 @@ _USER_ERRORS = (
 )
 
 
+class ChangesAction(DictAction):
+    """Reads KEY=VALUE ... into a dict as MMEngine does, and tells what is no such pair.
+
+    Raises:
+        SystemExit: From the parser, with one sentence.
+    """
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Sequence[str],
+        option_string: str | None = None,
+    ) -> None:
+        """Put the dict into the namespace."""
+        for pair in values:
+            key, equals, _ = pair.partition('=')
+            if not (key and equals):
+                parser.error(
+                    f'{option_string}: {pair} is no KEY=VALUE, such as train_cfg.max_iters=100'
+                )
+        super().__call__(parser, namespace, values, option_string)
+
+
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that MMSegmentation's training and test tools have in common.
 
@@ -53,7 +77,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ChangesAction,
         help='override config keys, such as train_cfg.max_iters=100 model.decode_head.channels=64',
     )
     parser.add_argument(

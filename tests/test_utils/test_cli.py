@@ -51,6 +51,14 @@ def test_a_misspelt_option_is_refused_with_the_right_one(config):
         load_config(parse(config, '--cfg-options', 'trian_cfg.max_iters=3'))
 
 
+@pytest.mark.parametrize('pair', ['train_cfg.max_iters', '=100'])
+def test_an_option_that_is_no_pair_is_refused(config, pair, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        parse(config, '--cfg-options', 'seed=1', pair)
+    assert stopped.value.code == 2
+    assert f'--cfg-options: {pair} is no KEY=VALUE' in capsys.readouterr().err
+
+
 def test_no_config():
     with pytest.raises(FileNotFoundError, match=r'there is no config absent.py'):
         load_config(parse('absent.py'))

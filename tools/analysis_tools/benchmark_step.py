@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.logging import MessageHub
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from mmseg_contrast.models.decode_heads import ContrastHead
 from mmseg_contrast.models.memory import ClassMemoryBank
 from mmseg_contrast.models.segmentors import ContrastivePretrainer, SemiSupervisedSegmentor
-from mmseg_contrast.utils.cli import check_options, one_sentence
+from mmseg_contrast.utils.cli import ChangesAction, check_options, one_sentence
 from mmseg_contrast.utils.measure import (
     add_measure_arguments,
     fix_conditions,
@@ -281,7 +281,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="images of a step (default: each config's batch)",
     )
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, help='changes of all configs'
+        '--cfg-options', nargs='+', action=ChangesAction, default={}, help='changes of all configs'
     )
     parser.add_argument(
         '--variant',
@@ -302,7 +302,7 @@ def parse_changes(pairs: list[str]) -> dict:
         pairs (list[str]): The changes.
     """
     parser = argparse.ArgumentParser(usage='--variant KEY=VALUE ...')
-    parser.add_argument('--variant', nargs='+', action=DictAction)
+    parser.add_argument('--variant', nargs='+', action=ChangesAction)
     return parser.parse_args(['--variant', *pairs]).variant
 
 

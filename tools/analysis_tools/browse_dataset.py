@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.patches import Patch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
@@ -17,6 +17,7 @@ from torch import Tensor
 from mmseg_contrast.datasets.files import IGNORE_INDEX, write_file
 from mmseg_contrast.models.utils import build_slot
 from mmseg_contrast.structures import PixelTargets
+from mmseg_contrast.utils.cli import ChangesAction
 from mmseg_contrast.visualization import draw_grid, overlay
 
 LABELED = {'sup': 'labelled', 'source': 'other domain'}
@@ -37,7 +38,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--num', type=int, default=4, help='rows (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='seed (default: %(default)s)')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help='changes of the config: key=value'
+        '--cfg-options', nargs='+', action=ChangesAction, help='changes of the config: key=value'
     )
     parser.add_argument('--force', action='store_true', help='replace the file if it exists')
     args = parser.parse_args(argv)

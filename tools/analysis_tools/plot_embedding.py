@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
 from mmengine.registry import init_default_scope
@@ -29,7 +29,7 @@ from mmseg_contrast.models.decode_heads import ContrastHead, DeepLabV2Head
 from mmseg_contrast.models.segmentors import ContrastivePretrainer, SemiSupervisedSegmentor
 from mmseg_contrast.structures import Features
 from mmseg_contrast.utils.checkpoint import read_checkpoint
-from mmseg_contrast.utils.cli import one_sentence
+from mmseg_contrast.utils.cli import ChangesAction, one_sentence
 from mmseg_contrast.visualization.embedding import (
     METHODS,
     PixelFeatures,
@@ -77,7 +77,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--device', default=get_device(), help='default: what is there')
     parser.add_argument('--force', action='store_true', help='replace the file if it exists')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, help='changes of all configs'
+        '--cfg-options', nargs='+', action=ChangesAction, default={}, help='changes of all configs'
     )
     args = parser.parse_args(argv)
     if min(args.images, args.pixels) < 1:

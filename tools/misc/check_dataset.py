@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 from tqdm import tqdm
@@ -24,6 +24,7 @@ from mmseg_contrast.datasets.checks import (
 )
 from mmseg_contrast.datasets.files import list_images, read_list
 from mmseg_contrast.datasets.splits import class_counts, class_table
+from mmseg_contrast.utils.cli import ChangesAction
 
 EXAMPLE = """\
 examples:
@@ -40,7 +41,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('config', nargs='?', help='config whose data sets to check')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help='changes of the config: key=value'
+        '--cfg-options', nargs='+', action=ChangesAction, help='changes of the config: key=value'
     )
     parser.add_argument('--images', type=Path, help='folder of images (instead of a config)')
     parser.add_argument('--masks', type=Path, help='folder of masks')
