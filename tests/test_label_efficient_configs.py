@@ -165,6 +165,9 @@ def test_chains_name_stages_that_fit(name):
     assert [load(s).load_from for s in stages[1::2]] == [
         f'work_dirs/{s}/iter_{load(s).train_cfg.max_iters}.pth' for s in stages[::2]
     ]
+    first, second = (load(s).load_from for s in stages[::2])
+    goes_on = f'work_dirs/{stages[1]}/iter_{load(stages[1]).train_cfg.max_iters}.pth'
+    assert (first, second) == (None, goes_on if 'camvid' in name else None)
     classes = DATASETS.get(sources(load(stages[0]))[0].type).METAINFO['classes']
     chain.rule.thresholds(classes)
     if 'camvid' in name:

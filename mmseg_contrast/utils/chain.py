@@ -127,8 +127,9 @@ def run_chain(
     """Run each stage that is not finished, and return the results.
 
     Pretraining and fine-tuning on labels; pseudo-labels; both again on labels and pseudo-labels.
-    Source: Zhao et al. (ICCV 2021), section 4.2. The second pretraining starts from scratch. The
-    configs of stages that have not begun may change from one call to the next.
+    Source: Zhao et al. (ICCV 2021), section 4.2. The second pretraining starts from scratch, or, if
+    its config has a ``load_from``, from the weights of the first fine-tuning. The configs of stages
+    that have not begun may change from one call to the next.
 
     Args:
         chain (Chain): The stages.
@@ -190,14 +191,15 @@ def _write_configs(chain: Chain, stages: Mapping[str, Config], work_dir: Path) -
                     f'the masks in {manifest.parent} have the {key} {old.get(key)}, and now it is '
                     f'{value}: choose another work-dir'
                 )
+    begins = _begins(chain, stages)
     for stage, cfg in stages.items():
         cfg = copy.deepcopy(cfg)
         # Absolute, so that it does not matter from where the tools are started.
         root = work_dir.absolute()
-        first, second = TRAINED[2:] if stage in TRAINED[2:] else TRAINED[:2]
         places = {}
-        if stage == second:
-            places['load_from'] = str(root / first / f'iter_{_iterations(stages[first])}.pth')
+        if stage in begins:
+            begin = begins[stage]
+            places['load_from'] = str(root / begin / f'iter_{_iterations(stages[begin])}.pth')
         if stage in TRAINED[2:]:
             place = 'train_dataloader.dataset.datasets.1.data_prefix.seg_map_path'
             places[place] = str(root / LABELS / MASKS)
@@ -205,7 +207,10 @@ def _write_configs(chain: Chain, stages: Mapping[str, Config], work_dir: Path) -
         path = _config(stage, work_dir)
         if (work_dir / stage).exists() and path.is_file():
             begun = Config.fromfile(path)
-            begun.merge_from_dict(places)  # the folder may have been moved
+            # The folder may have been moved; what began from scratch stays so.
+            begun.merge_from_dict(
+                {place: new for place, new in places.items() if begun.get(place, new) is not None}
+            )
             for problem in check_same_config(begun.to_dict(), cfg.to_dict(), stage, skip=()):
                 raise FileExistsError(
                     f'{work_dir} belongs to another run, {problem.place}: {problem.what}; choose '
@@ -213,6 +218,16 @@ def _write_configs(chain: Chain, stages: Mapping[str, Config], work_dir: Path) -
                 )
         if not path.is_file() or path.read_text(encoding='utf-8') != cfg.pretty_text:
             write_file(path, cfg.pretty_text)
+
+
+def _begins(chain: Chain, stages: Mapping[str, Config]) -> dict[str, str]:
+    """Return whose weights a stage begins with, by stage; the others begin from scratch."""
+    begins = dict(zip(TRAINED[1::2], PRETRAINED, strict=True))
+    named = Config.fromfile(chain.configs['semi_pretrain']).get('load_from')
+    # An override names a checkpoint from outside of the chain.
+    if named is not None and stages['semi_pretrain'].get('load_from') == named:
+        begins['semi_pretrain'] = 'finetune'
+    return begins
 
 
 def _thresholds(chain: Chain, stages: Mapping[str, Config]) -> dict[str, float]:

@@ -127,6 +127,33 @@ def test_each_stage_starts_from_the_one_before(finished):
     assert results['semi_finetune'] == last['mIoU']
 
 
+def test_the_second_pretraining_may_go_on_from_the_fine_tuned_net(user, finished):
+    path = user.root / 'pretrain_mosaic-semi.py'
+    text = path.read_text()
+    folder = user.root / 'work_dirs' / 'chain_goes_on'
+    for part in ('pretrain', 'finetune', 'pseudo_labels', 'configs'):
+        shutil.copytree(finished[2] / part, folder / part)
+    shutil.copy(finished[2] / 'run.json', folder)
+    for stage in TRAINED[:2]:
+        (folder / stage / 'last_checkpoint').write_text(str(folder / stage / f'iter_{ITERS}.pth'))
+    try:
+        cfg = Config.fromfile(path)
+        cfg.load_from = 'a_fine-tuned_net.pth'
+        cfg.dump(path)
+        run(user, 'chain_goes_on')
+        with pytest.raises(FileExistsError, match=r'semi_pretrain\.load_from: it was None'):
+            run(user, 'chain_full')
+        with pytest.raises(Stop):
+            run(user, 'chain_outside', stop=0, pretrain_options={'load_from': 'outside.pth'})
+    finally:
+        path.write_text(text)
+    key = 'backbone.bn1.num_batches_tracked'
+    assert [int(weights(folder, stage)[key]) // ITERS for stage in TRAINED] == [1, 2, 3, 4]
+    configs = user.root / 'work_dirs' / 'chain_outside' / 'configs'
+    for stage in TRAINED[::2]:
+        assert Config.fromfile(configs / f'{stage}.py').load_from == 'outside.pth'
+
+
 def test_masks_and_report_agree(finished):
     _, _, folder = finished
     out = folder / 'pseudo_labels'
