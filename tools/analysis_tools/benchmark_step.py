@@ -8,7 +8,7 @@ changes. All are interleaved; times are medians.
 
 import argparse
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -52,6 +52,24 @@ WHOLE, NO_CONTRAST, PLAIN, AVERAGE = (
     'student on the same images, teacher forward',
     "the teacher's average alone",
 )
+
+
+class VariantAction(ChangesAction):
+    """Collects the changes of each ``--variant``, by their text."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Sequence[str],
+        option_string: str | None = None,
+    ) -> None:
+        """Put one more variant into the namespace."""
+        before = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, {})  # which it would add to
+        super().__call__(parser, namespace, values, option_string)
+        variant = {' '.join(values): getattr(namespace, self.dest)}
+        setattr(namespace, self.dest, {**before, **variant})
 
 
 class Step:
@@ -286,24 +304,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--variant',
         nargs='+',
-        action='append',
-        default=[],
+        action=VariantAction,
+        default={},
         metavar='KEY=VALUE',
         help='changes of all configs, measured beside what they change; may be given again',
     )
     add_measure_arguments(parser, repeats=10)
     return parser.parse_args(argv)
-
-
-def parse_changes(pairs: list[str]) -> dict:
-    """Read KEY=VALUE as ``--cfg-options`` reads it.
-
-    Args:
-        pairs (list[str]): The changes.
-    """
-    parser = argparse.ArgumentParser(usage='--variant KEY=VALUE ...')
-    parser.add_argument('--variant', nargs='+', action=ChangesAction)
-    return parser.parse_args(['--variant', *pairs]).variant
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -313,13 +320,16 @@ def main(argv: list[str] | None = None) -> None:
     works = {}
     for path in args.configs:
         cfg = read_config(path, args.cfg_options)
+        variants = {
+            text: read_config(path, {**args.cfg_options, **changes})
+            for text, changes in args.variant.items()
+        }
         images = images_of_a_step(cfg, args.images)
         torch.manual_seed(0)
         batch = random_batch(cfg, *images)
         forms = at_the_end(cfg.train_cfg.max_iters, partial(make_forms, cfg, batch, args.device))
-        for pairs in args.variant:
-            changed = read_config(path, {**args.cfg_options, **parse_changes(pairs)})
-            forms[' '.join(pairs)] = Step(changed, batch, args.device).whole
+        for text, changed in variants.items():
+            forms[text] = Step(changed, batch, args.device).whole
         name = f'{Path(path).stem}, {images[0]} + {images[1]} images'
         for form, work in forms.items():
             works[name, form] = partial(at_the_end, cfg.train_cfg.max_iters, work)

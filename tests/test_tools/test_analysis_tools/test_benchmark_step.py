@@ -77,7 +77,7 @@ def test_configs_of_any_kind_side_by_side(load_tool, tmp_path):
     assert chosen == [(2, 0), (2, 3), (2, 3), (2, 0)]
 
 
-def test_variants_are_measured_beside_what_they_change(load_tool, tmp_path):
+def test_variants_are_measured_beside_what_they_change(load_tool, tmp_path, capsys):
     tool, out = load_tool(TOOL), tmp_path / 'step.csv'
     config = str(CONFIGS / 'label_efficient/pretrain_mosaic.py')
     variants = [
@@ -91,9 +91,14 @@ def test_variants_are_measured_beside_what_they_change(load_tool, tmp_path):
     assert list(rows) == [tool.WHOLE, *map(' '.join, variants)]
     # a loss on 65x65 pixels keeps more than one on the grid of the features
     assert float(rows['model.loss_size=[65,65]']['memory']) > 1
-    assert tool.parse_changes(variants[0]) == {'model.loss_size': [65, 65]}
+    parsed = tool.parse_args([config, *more]).variant
+    assert parsed[' '.join(variants[0])] == {'model.loss_size': [65, 65]}
+    assert list(parsed) == list(map(' '.join, variants))
     with pytest.raises(KeyError, match='did you mean model'):
         tool.main([config, '--variant', 'modle.loss_size=[65,65]', *SMALL])
+    with pytest.raises(SystemExit):
+        tool.parse_args([config, *more, '--variant', 'model.loss_size'])
+    assert '--variant: model.loss_size is no KEY=VALUE' in capsys.readouterr().err
 
 
 def test_forms_see_the_same_images(load_tool):
