@@ -8,7 +8,7 @@ changes. All are interleaved; times are medians.
 
 import argparse
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -52,24 +52,6 @@ WHOLE, NO_CONTRAST, PLAIN, AVERAGE = (
     'student on the same images, teacher forward',
     "the teacher's average alone",
 )
-
-
-class VariantAction(ChangesAction):
-    """Collects the changes of each ``--variant``, by their text."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Sequence[str],
-        option_string: str | None = None,
-    ) -> None:
-        """Put one more variant into the namespace."""
-        before = getattr(namespace, self.dest)
-        setattr(namespace, self.dest, {})  # which it would add to
-        super().__call__(parser, namespace, values, option_string)
-        variant = {' '.join(values): getattr(namespace, self.dest)}
-        setattr(namespace, self.dest, {**before, **variant})
 
 
 class Step:
@@ -304,13 +286,26 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--variant',
         nargs='+',
-        action=VariantAction,
-        default={},
+        action='append',
+        default=[],
         metavar='KEY=VALUE',
         help='changes of all configs, measured beside what they change; may be given again',
     )
     add_measure_arguments(parser, repeats=10)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    args.variant = {' '.join(pairs): parse_changes(pairs) for pairs in args.variant}
+    return args
+
+
+def parse_changes(pairs: list[str]) -> dict:
+    """Read KEY=VALUE as ``--cfg-options`` reads it.
+
+    Args:
+        pairs (list[str]): The changes.
+    """
+    parser = argparse.ArgumentParser(usage='--variant KEY=VALUE ...')
+    parser.add_argument('--variant', nargs='+', action=ChangesAction)
+    return parser.parse_args(['--variant', *pairs]).variant
 
 
 def main(argv: list[str] | None = None) -> None:
