@@ -1,7 +1,7 @@
 # Labels and the pseudo-labels of chain_stdc1_camvid-1by8-160x160.py
 _base_ = './finetune_stdc1_camvid-1by8-160x160.py'
 
-load_from = f'work_dirs/pretrain_stdc1_camvid-semi-1by8-160x160/iter_{_base_.max_iters}.pth'
+load_from = f'work_dirs/pretrain_stdc1_camvid-semi-1by8-160x160/iter_{_base_.max_iters // 2}.pth'
 unlabeled_list = 'data_lists/camvid/camvid.0@1by8-unlabeled.txt'
 pseudo_labels = 'work_dirs/chain_stdc1_camvid-1by8-160x160/pseudo_labels/masks'
 batch_size = 2 * _base_.batch_size

@@ -2,7 +2,7 @@
 _base_ = './pretrain_stdc1_camvid-1by8-160x160.py'
 
 # goes on from the net that made them; with 12 labels that ended higher than a start from scratch
-load_from = f'work_dirs/finetune_stdc1_camvid-1by8-160x160/iter_{_base_.max_iters}.pth'
+load_from = f'work_dirs/finetune_stdc1_camvid-1by8-160x160/iter_{2 * _base_.max_iters}.pth'
 unlabeled_list = 'data_lists/camvid/camvid.0@1by8-unlabeled.txt'
 pseudo_labels = 'work_dirs/chain_stdc1_camvid-1by8-160x160/pseudo_labels/masks'
 batch_size = 2 * _base_.batch_size

@@ -1,6 +1,7 @@
-_base_ = './scratch_stdc1_camvid-1by8-160x160.py'
+# The fine-tuning alone, as long as pretraining and fine-tuning together
+_base_ = './finetune_stdc1_camvid-1by30-160x160.py'
 
-labeled_list = 'data_lists/camvid/camvid.0@1by30.txt'
-labeled_dataset = _base_.labeled_dataset
-labeled_dataset.ann_file = labeled_list
-train_dataloader = dict(dataset=dict(datasets=[labeled_dataset]))
+load_from = None
+max_iters = 2 * _base_.max_iters
+param_scheduler = [dict(_base_.param_scheduler[0], end=max_iters)]
+train_cfg = dict(max_iters=max_iters, val_interval=2 * _base_.train_cfg.val_interval)

@@ -148,10 +148,16 @@ def run_chain(
         BlockingIOError: If another process runs a chain in this folder.
         ValueError: If a stage cannot be built; others as :func:`load_stages`.
     """
-    stages = load_stages(chain, options or {}, pretrain_options or {})
+    options, pretrain_options = options or {}, pretrain_options or {}
+    stages = load_stages(chain, options, pretrain_options)
+    begins = dict(zip(TRAINED[1::2], PRETRAINED, strict=True))
+    # A changed one is a checkpoint from outside of the chain.
+    changed = 'load_from' in options or 'load_from' in pretrain_options
+    if stages['semi_pretrain'].get('load_from') is not None and not changed:
+        begins['semi_pretrain'] = 'finetune'
     claim_folder(work_dir, {'tool': 'train_label_efficient'})
     with locked(work_dir):
-        _write_configs(chain, stages, work_dir)
+        _write_configs(chain, stages, begins, work_dir)
         results = {}
         for first, second in (TRAINED[:2], TRAINED[2:]):
             if first == 'semi_pretrain':
@@ -178,8 +184,17 @@ def last_checkpoint(folder: Path, iterations: int) -> Path | None:
     return None
 
 
-def _write_configs(chain: Chain, stages: Mapping[str, Config], work_dir: Path) -> None:
-    """Write the config of each stage; refuse another than the one that a stage was begun with."""
+def _write_configs(
+    chain: Chain, stages: Mapping[str, Config], begins: Mapping[str, str], work_dir: Path
+) -> None:
+    """Write the config of each stage; refuse another than the one that a stage was begun with.
+
+    Args:
+        chain (Chain): The stages.
+        stages (Mapping[str, Config]): Config by stage.
+        begins (Mapping[str, str]): The stage with whose weights a stage begins; others begin from scratch.
+        work_dir (Path): Folder of the whole chain.
+    """
     manifest = work_dir / LABELS / MANIFEST
     if manifest.is_file():
         old = json.loads(manifest.read_text(encoding='utf-8'))
@@ -191,7 +206,6 @@ def _write_configs(chain: Chain, stages: Mapping[str, Config], work_dir: Path) -
                     f'the masks in {manifest.parent} have the {key} {old.get(key)}, and now it is '
                     f'{value}: choose another work-dir'
                 )
-    begins = _begins(chain, stages)
     for stage, cfg in stages.items():
         cfg = copy.deepcopy(cfg)
         # Absolute, so that it does not matter from where the tools are started.
@@ -218,16 +232,6 @@ def _write_configs(chain: Chain, stages: Mapping[str, Config], work_dir: Path) -
                 )
         if not path.is_file() or path.read_text(encoding='utf-8') != cfg.pretty_text:
             write_file(path, cfg.pretty_text)
-
-
-def _begins(chain: Chain, stages: Mapping[str, Config]) -> dict[str, str]:
-    """Return whose weights a stage begins with, by stage; the others begin from scratch."""
-    begins = dict(zip(TRAINED[1::2], PRETRAINED, strict=True))
-    named = Config.fromfile(chain.configs['semi_pretrain']).get('load_from')
-    # An override names a checkpoint from outside of the chain.
-    if named is not None and stages['semi_pretrain'].get('load_from') == named:
-        begins['semi_pretrain'] = 'finetune'
-    return begins
 
 
 def _thresholds(chain: Chain, stages: Mapping[str, Config]) -> dict[str, float]:
