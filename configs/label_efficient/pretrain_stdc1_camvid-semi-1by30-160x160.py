@@ -18,3 +18,7 @@ train_dataloader = dict(
     sampler=dict(batch_size=batch_size, source_ratio=[1, 1]),
     dataset=dict(datasets=[labeled_dataset, pseudo_dataset]),
 )
+# half as long as the first one; its fine-tuning is so much longer
+max_iters = _base_.max_iters // 2
+param_scheduler = [dict(_base_.param_scheduler[0], end=max_iters)]
+train_cfg = dict(max_iters=max_iters)
