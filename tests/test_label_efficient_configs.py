@@ -172,6 +172,9 @@ def test_chains_name_stages_that_fit(name):
     chain.rule.thresholds(classes)
     if 'camvid' in name:
         assert chain.rule == LabelRule(threshold=0.8, keep_ratio=0.5, tta=True)
+        lengths = [load(s).train_cfg.max_iters for s in stages]
+        # so that twice the length of the scratch config is that of the whole chain
+        assert sum(lengths[2:]) == sum(lengths[:2])
     else:
         thresholds = {'background': 0.97} if 'voc' in name else {}
         assert chain.rule == LabelRule(threshold=0.8, class_thresholds=thresholds)
