@@ -6,17 +6,16 @@ with the same files.
 """
 
 import argparse
-import shlex
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from mmseg_contrast.utils.chain import RunTool, read_chain, run_chain
+from mmseg_contrast.utils.chain import read_chain, run_chain
 from mmseg_contrast.utils.cli import ChangesAction, one_sentence
+from mmseg_contrast.utils.launch import check_gpus, tool_runner
 
 EXAMPLE = """\
 examples:
@@ -60,45 +59,20 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def tool_runner(gpus: int) -> RunTool:
-    """Return what runs a tool in processes of its own.
-
-    Args:
-        gpus (int): Number of processes; 0 for one without a launcher.
-    """
-
-    def run(tool: str, *arguments: str) -> None:
-        command = [sys.executable]
-        if gpus:
-            command += ['-m', 'torch.distributed.run', f'--nproc-per-node={gpus}']
-        command += [str(Path(__file__).with_name(tool)), *arguments]
-        command += ['--launcher', 'pytorch'] if gpus else []
-        print(f'$ {shlex.join(command)}', flush=True)
-        # The tool holds the lock of the folder too, should this process be killed before it.
-        process = subprocess.Popen(command, close_fds=False)
-        try:
-            failed = process.wait() != 0
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
-        if failed:
-            raise RuntimeError(
-                f'{tool} failed: see the message above; the same command goes on here'
-            )
-
-    return run
-
-
 def main(argv: list[str] | None = None) -> None:
     """Run the chain."""
     args = parse_args(argv)
+    check_gpus(args.gpus)
     # As Ctrl-C: what this process started ends with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     chain = read_chain(args.config)
     work_dir = args.work_dir or Path('work_dirs') / args.config.stem
     results = run_chain(
-        chain, work_dir, tool_runner(args.gpus), args.cfg_options, args.pretrain_options
+        chain,
+        work_dir,
+        tool_runner(Path(__file__).parent, args.gpus),
+        args.cfg_options,
+        args.pretrain_options,
     )
     table = Table(title='mIoU (%) on val at the last iteration')
     table.add_column('after')

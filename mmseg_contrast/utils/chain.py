@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,13 @@ from ..datasets.files import write_file
 from ..engine.hooks.check_setup_hook import check_same_config
 from .cli import check_data, check_options
 from .compare import read_result
+from .launch import RunTool
 from .pseudo_label import MASKS, LabelRule, check_views, unlabeled_images
 from .run_folder import MANIFEST, claim_folder, locked
 
 TRAINED = ('pretrain', 'finetune', 'semi_pretrain', 'semi_finetune')
 PRETRAINED = TRAINED[::2]
 LABELS = 'pseudo_labels'
-#: Runs a tool of ``tools/`` with its arguments, and raises if it fails.
-RunTool = Callable[..., None]
 
 
 @dataclass(frozen=True)

@@ -178,7 +178,7 @@ def check_data(cfg: Mapping[str, Any], loaders: tuple[str, ...]) -> None:
         ValueError: If a data set has no image.
     """
     for loader in loaders:
-        for dataset in _datasets((cfg.get(loader) or {}).get('dataset')):
+        for dataset in leaf_datasets((cfg.get(loader) or {}).get('dataset')):
             root = dataset.get('data_root') or ''
             prefixes = [p for p in (dataset.get('data_prefix') or {}).values() if p is not None]
             for folder in (root, *(os.path.join(root, prefix) for prefix in prefixes)):
@@ -190,16 +190,20 @@ def check_data(cfg: Mapping[str, Any], loaders: tuple[str, ...]) -> None:
             require_images(dataset, loader)
 
 
-def _datasets(node: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield every data set of a dataloader, however deep in wrappers."""
+def leaf_datasets(node: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield every data set that reads files, however deep in wrappers.
+
+    Args:
+        node (Any): ``dataset`` of a dataloader.
+    """
     if isinstance(node, Mapping):
         if 'data_root' in node or 'data_prefix' in node:
             yield node
         for key in ('dataset', 'datasets'):
-            yield from _datasets(node.get(key))
+            yield from leaf_datasets(node.get(key))
     elif isinstance(node, (list, tuple)):
         for child in node:
-            yield from _datasets(child)
+            yield from leaf_datasets(child)
 
 
 def describe_training(cfg: Mapping[str, Any], world_size: int, device: str) -> str:
