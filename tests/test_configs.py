@@ -338,7 +338,16 @@ def test_csc_is_trained_as_published(data, epochs, unlabeled):
         assert (model.selector.type, model.selector.threshold) == ('AELMask', 0.7 if voc else 0)
         assert (model.mixing.pairs, model.mixing.prob) == ('unlabeled', 1.0)
         assert model.semi_train_cfg.hard_labels and model.semi_train_cfg.get('burn_in', 0) == 0
-        assert ('sampler' in model.decode_head) == (not voc)
+        hard = dict(type='BatchOHEMPixelSampler', thresh=0.7, min_kept=100000)
+        (baseline,) = (
+            n for n in CONFIGS if re.match(f'sup_.*{data}-u2pl-{fraction}-\\d+x\\d+$', n)
+        )
+        baseline = load(baseline)
+        for each in (model, baseline.model):
+            if voc:
+                assert 'sampler' not in each.decode_head
+            else:
+                assert each.decode_head.sampler == each.auxiliary_head[0].sampler == hard
         contrast = model.auxiliary_head[-1]
         assert (contrast.temperature, contrast.top_n, contrast.loss_weight) == (0.1, 1, 1.0)
         assert (contrast.bank.size, contrast.enqueue_per_class) == (2000, 10)

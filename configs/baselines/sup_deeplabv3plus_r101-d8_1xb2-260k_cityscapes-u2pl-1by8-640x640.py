@@ -14,9 +14,12 @@ resize, rotate, crop, flip = labeled_dataset.pipeline[2:6]
 labeled_dataset.pipeline[2:6] = [resize, dict(crop, crop_size=crop_size), flip]
 train_dataloader = dict(dataset=labeled_dataset)
 
+# hard pixels of the whole batch, in both heads
+sampler = dict(type='BatchOHEMPixelSampler', thresh=0.7, min_kept=100000)
 data_preprocessor = dict(size=crop_size)
 model = dict(
     data_preprocessor=data_preprocessor,
-    decode_head=dict(sampler=dict(type='OHEMPixelSampler', thresh=0.7, min_kept=100000)),
+    decode_head=dict(sampler=sampler),
+    auxiliary_head=[dict(_base_.model.auxiliary_head[0], sampler=sampler)],
     test_cfg=dict(mode='slide', crop_size=crop_size, stride=(427, 427)),
 )

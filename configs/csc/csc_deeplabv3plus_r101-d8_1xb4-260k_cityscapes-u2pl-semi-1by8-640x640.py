@@ -22,14 +22,16 @@ train_dataloader = dict(dataset=dict(datasets=[labeled_dataset, unlabeled_datase
 
 csc = _base_.csc
 csc.selector.threshold = 0.0
+# hard pixels of the whole batch, in both heads
+sampler = dict(type='BatchOHEMPixelSampler', thresh=0.7, min_kept=100000)
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=crop_size)
 model = dict(
     **csc,
     data_preprocessor=data_preprocessor,
-    decode_head=dict(sampler=dict(type='OHEMPixelSampler', thresh=0.7, min_kept=100000)),
+    decode_head=dict(sampler=sampler),
     # the last is the twin of the classifier
     auxiliary_head=[
-        *_base_.model.auxiliary_head,
+        dict(_base_.model.auxiliary_head[0], sampler=sampler),
         dict(
             _base_.csc_contrast,
             in_index='decode.classifier',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from mmseg.models.losses.utils import get_class_weight, weight_reduce_loss
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
@@ -43,6 +44,32 @@ def pixel_cross_entropy(
     Returns:
         Tensor: A scalar in float32.
     """
+    loss, valid = pixel_losses(logits, target, class_weight, ignore_index)
+    if weight is not None:
+        valid = valid * weight
+    total = valid.sum() if norm == 'valid' else loss.new_full((), loss.numel())
+    total = reduce_mean(total)
+    return (loss * valid).sum() / torch.where(total > 0, total, 1)
+
+
+def pixel_losses(
+    logits: Tensor,
+    target: Tensor,
+    class_weight: Tensor | None = None,
+    ignore_index: int = 255,
+) -> tuple[Tensor, Tensor]:
+    r"""Cross-entropy of each pixel, before :func:`pixel_cross_entropy` weighs and averages it.
+
+    Args:
+        logits (Tensor): Logits of shape (B, C, H, W).
+        target (Tensor): Integer labels (B, H, W), or probabilities (B, C, H, W).
+        class_weight (Tensor, optional): :math:`\alpha`, factor of each class, (C,).
+        ignore_index (int): Hard label that never counts.
+
+    Returns:
+        tuple[Tensor, Tensor]: The losses, 0 where the label is ignored, and where it is not (1 or 0);
+        both of shape (B, H, W), in float32 (float64 for such logits).
+    """
     with without_autocast(logits):
         if logits.dtype != torch.float64:
             logits = logits.float()
@@ -50,17 +77,11 @@ def pixel_cross_entropy(
             if class_weight is not None:
                 target = target * class_weight[:, None, None]
             loss = -(target * logits.log_softmax(1)).sum(1)
-            valid = torch.ones_like(loss) if weight is None else weight
-        else:
-            loss = F.cross_entropy(
-                logits, target, class_weight, ignore_index=ignore_index, reduction='none'
-            )
-            valid = (target != ignore_index).to(loss)
-            if weight is not None:
-                valid = valid * weight
-        total = valid.sum() if norm == 'valid' else loss.new_full((), loss.numel())
-        total = reduce_mean(total)
-        return (loss * valid).sum() / torch.where(total > 0, total, 1)
+            return loss, torch.ones_like(loss)
+        loss = F.cross_entropy(
+            logits, target, class_weight, ignore_index=ignore_index, reduction='none'
+        )
+        return loss, (target != ignore_index).to(loss)
 
 
 def _check_norm(norm: str, owner: str) -> str:
@@ -77,7 +98,8 @@ class PixelCrossEntropyLoss(nn.Module):
     weights with ignored pixels; this one does neither.
 
     Args:
-        class_weight (list[float], optional): Factor of each class.
+        class_weight (list[float] | str, optional): Factor of each class, or a file of them, as MMSeg's
+            losses take it.
         norm (str): ``'valid'`` divides by the labelled pixels, ``'all'`` by all pixels.
         loss_weight (float): Factor of the loss.
         loss_name (str): Log key, starts with ``loss_``.
@@ -88,7 +110,7 @@ class PixelCrossEntropyLoss(nn.Module):
 
     def __init__(
         self,
-        class_weight: list[float] | None = None,
+        class_weight: list[float] | str | None = None,
         norm: str = 'valid',
         loss_weight: float = 1.0,
         loss_name: str = 'loss_ce',
@@ -97,7 +119,8 @@ class PixelCrossEntropyLoss(nn.Module):
         self.norm = _check_norm(norm, type(self).__name__)
         self.loss_weight = loss_weight
         self.loss_name = loss_name
-        weight = None if class_weight is None else torch.tensor(class_weight, dtype=torch.float32)
+        weight = get_class_weight(class_weight)
+        weight = None if weight is None else torch.as_tensor(weight, dtype=torch.float32)
         self.register_buffer('class_weight', weight, persistent=False)
 
     def forward(
@@ -105,25 +128,36 @@ class PixelCrossEntropyLoss(nn.Module):
         cls_score: Tensor,
         label: Tensor,
         weight: Tensor | None = None,
+        avg_factor: float | None = None,
+        reduction_override: str | None = None,
         ignore_index: int = 255,
         class_weight: Tensor | None = None,
-        **_: object,
     ) -> Tensor:
-        """Return the weighted loss.
+        """Return the weighted loss; MMSeg's heads and samplers call it as they call MMSeg's losses.
 
         Args:
             cls_score (Tensor): Logits of shape (B, C, H, W).
             label (Tensor): Integer labels of shape (B, H, W).
             weight (Tensor, optional): Weight of each pixel, as MMSeg's pixel samplers give it.
+            avg_factor (float, optional): Divides the sum over the pixels, in the place of ``norm``.
+            reduction_override (str, optional): ``'none'`` returns the losses of the pixels, of shape
+                (B, H, W), ``'sum'`` their sum; ``'mean'`` changes nothing.
             ignore_index (int): Label that never counts.
             class_weight (Tensor, optional): This step's factor of each class, (C,), in the place of
                 the config's.
+
+        Raises:
+            ValueError: If ``reduction_override`` is unknown, or ``'sum'`` with ``avg_factor``.
         """
         if class_weight is None:
             class_weight = self.class_weight
-        return self.loss_weight * pixel_cross_entropy(
-            cls_score, label, weight, class_weight, self.norm, ignore_index
-        )
+        if reduction_override in (None, 'mean') and avg_factor is None:
+            return self.loss_weight * pixel_cross_entropy(
+                cls_score, label, weight, class_weight, self.norm, ignore_index
+            )
+        loss, _ = pixel_losses(cls_score, label, class_weight, ignore_index)
+        reduction = reduction_override or 'mean'
+        return self.loss_weight * weight_reduce_loss(loss, weight, reduction, avg_factor)
 
 
 @MODELS.register_module()

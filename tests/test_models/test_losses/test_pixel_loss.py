@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import set_iter
+from helpers import data_sample, head_cfg, random_label, set_iter
 from mmseg.registry import MODELS
 
 from mmseg_contrast.models.losses import ConsistencyLoss, PixelCrossEntropyLoss, pixel_cross_entropy
@@ -107,8 +107,7 @@ def test_module_is_a_loss_decode_of_mmseg():
     assert loss.loss_name == 'loss_mine'
     weight = torch.rand(B, H, W)
     expected = 0.4 * pixel_cross_entropy(logits, labels, weight, torch.arange(1.0, 5.0))
-    result = loss(logits, labels, weight=weight, ignore_index=255, avg_factor=None)
-    torch.testing.assert_close(result, expected)
+    torch.testing.assert_close(loss(logits, labels, weight=weight, ignore_index=255), expected)
     assert PixelCrossEntropyLoss(class_weight=[1.0]).state_dict() == {}, 'no key in checkpoints'
 
 
@@ -118,6 +117,62 @@ def test_module_has_the_value_of_mmseg_with_average_over_valid_pixels():
     torch.testing.assert_close(
         PixelCrossEntropyLoss()(logits, labels), theirs(logits, labels, ignore_index=255)
     )
+
+
+@pytest.mark.parametrize('override', [None, 'mean', 'sum', 'none'])
+@pytest.mark.parametrize('avg_factor', [None, 7.0])
+def test_module_is_called_as_the_losses_of_mmseg(override, avg_factor):
+    """Theirs gives each pixel its factors likewise, and is averaged over all pixels."""
+    logits, labels = random_inputs()
+    weight, factors = torch.rand(B, H, W), [1.0, 2.0, 3.0, 4.0]
+    options = {'class_weight': factors, 'loss_weight': 0.4}
+    theirs = MODELS.build({'type': 'CrossEntropyLoss', **options})
+    ours = MODELS.build({'type': 'PixelCrossEntropyLoss', **options})
+    call = (logits, labels, weight, avg_factor, override, 255)
+    if override == 'sum' and avg_factor is not None:
+        with pytest.raises(ValueError, match='avg_factor'):
+            ours(*call)
+    elif override in (None, 'mean') and avg_factor is None:
+        each = theirs(logits, labels, weight, None, 'none', 255)
+        expected = each.sum() / (weight * (labels != 255)).sum()
+        torch.testing.assert_close(ours(*call), expected)
+    else:
+        torch.testing.assert_close(ours(*call), theirs(*call))
+
+
+def test_an_argument_that_has_no_effect_is_refused():
+    logits, labels = random_inputs()
+    with pytest.raises(TypeError, match='reduction'):
+        PixelCrossEntropyLoss()(logits, labels, reduction='none')
+    with pytest.raises(ValueError, match='median'):
+        PixelCrossEntropyLoss()(logits, labels, reduction_override='median')
+
+
+def test_the_sampler_of_mmseg_that_asks_for_the_loss_of_each_pixel_gets_it():
+    """Without a threshold it keeps the highest losses, here 5 of each image."""
+    head = MODELS.build(
+        head_cfg(
+            sampler={'type': 'OHEMPixelSampler', 'min_kept': 5},
+            loss_decode=[
+                {'type': 'PixelCrossEntropyLoss', 'class_weight': [1.0, 2.0, 3.0]},
+                {'type': 'PixelCrossEntropyLoss', 'loss_weight': 0.5},
+            ],
+        )
+    )
+    samples = [data_sample(random_label((8, 8))) for _ in range(2)]
+    logits, labels = torch.randn(2, 3, 8, 8), torch.cat([s.gt_sem_seg.data for s in samples])
+    each = sum(
+        factor * F.cross_entropy(logits, labels, weights, ignore_index=255, reduction='none')
+        for factor, weights in ((1, torch.tensor([1.0, 2.0, 3.0])), (0.5, None))
+    )
+    expected = each.flatten().topk(10).values.mean()
+    torch.testing.assert_close(head.loss_by_feat(logits, samples)['loss_ce'], expected)
+
+
+def test_factors_of_classes_may_stand_in_a_file(tmp_path):
+    file = tmp_path / 'factors.json'
+    file.write_text('[1.0, 2.0, 3.0, 4.0]')
+    assert PixelCrossEntropyLoss(class_weight=str(file)).class_weight.tolist() == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize('kind', [PixelCrossEntropyLoss, ConsistencyLoss])

@@ -1,0 +1,5 @@
+"""Samplers: which labelled pixels a decode head learns from."""
+
+from .batch_ohem_pixel_sampler import BatchOHEMPixelSampler
+
+__all__ = ['BatchOHEMPixelSampler']
