@@ -123,7 +123,7 @@ def bank_steps(model, images, samples, owner=None):
     owner.zero_grad()
     second = step(model, images, samples, owner)
     head.bank.commit()
-    names = ('bank', 'frequency', 'selectors.norm')
+    names = ('bank', 'class_weights', 'selectors.norm')
     state = {k: v for k, v in owner.state_dict().items() if any(n in k for n in names)}
     state = {k: v.clone() for k, v in state.items() if not k.startswith('teacher')}
     return {'first': first, 'second': second, 'state': state}

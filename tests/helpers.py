@@ -142,6 +142,10 @@ STRONG_VIEW = {
 }
 
 
+#: Labelled and unlabelled images that :func:`memory_bank_cfg` believes in.
+SET_SIZES = (10, 30)
+
+
 def memory_bank_cfg(num_classes=3, size=(32, 32), bn=True, **kwargs):
     """Config of the semi-supervised segmentor with all parts of the class-wise memory bank."""
     return {
@@ -154,7 +158,7 @@ def memory_bank_cfg(num_classes=3, size=(32, 32), bn=True, **kwargs):
             {'type': 'ConsistencyLoss', 'norm': 'all'},
             {'type': 'EntropyLoss', 'loss_weight': 0.1},
         ],
-        'class_weights': {'type': 'MedianFrequencyWeights', 'momentum': 0.1},
+        'class_weights': {'type': 'MedianFrequencyWeights', 'momentum': 0.1, 'sizes': SET_SIZES},
         'semi_train_cfg': {'hard_labels': True, 'student_view': 'weak'},
         **kwargs,
     }

@@ -515,6 +515,7 @@ def test_memory_bank_official_is_the_published_code():
     assert cfg.model.unsup_loss[0].ramp == dict(start=0, length=2000)
     assert cfg.model.unsup_loss[1].loss_weight == pytest.approx(0.04 / np.log(19), abs=1e-4)
     assert cfg.model.semi_train_cfg.teacher_norm == 'batch'
+    assert cfg.model.class_weights.unit == 'pixel'
     assert cfg.model.backbone.norm_eval is False
     assert cfg.model.decode_head.dilations == (6, 12)
     keys = cfg.optim_wrapper.paramwise_cfg.custom_keys

@@ -15,6 +15,7 @@ memory_bank.unsup_loss[0].ramp = dict(start=0, length=_base_.warmup)
 # 0.01 times the 4 views of a step, in units of log 19: what ran when the results were made
 memory_bank.unsup_loss[1].loss_weight = 0.0136
 memory_bank.semi_train_cfg.teacher_norm = 'batch'
+memory_bank.class_weights.unit = 'pixel'
 model = dict(
     **memory_bank,
     backbone=dict(norm_eval=False),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from mmengine.dataset import BaseDataset, ConcatDataset
 from mmseg.registry import DATASETS
+
+from .transforms import MultiBranch
 
 
 class StreamIndex(int):
@@ -75,6 +78,29 @@ class MultiSourceDataset(ConcatDataset):
             np.random.seed(np.random.SeedSequence(idx.draw).generate_state(4))
             random.seed(repr(idx.draw))
         return super().__getitem__(int(idx))
+
+
+def images_per_branch(dataset: Any) -> dict[str, int]:
+    """Count the images that can come in each branch of a batch.
+
+    Args:
+        dataset (Any): A data set, several, or one in MMEngine's wrappers, which repeat images but add
+            none.
+
+    Returns:
+        dict[str, int]: Number of images by branch; empty where no pipeline has a
+        :class:`MultiBranch`.
+    """
+    if isinstance(dataset, ConcatDataset):
+        total: Counter[str] = Counter()
+        for part in dataset.datasets:
+            total.update(images_per_branch(part))
+        return dict(total)
+    if hasattr(dataset, 'dataset'):
+        return images_per_branch(dataset.dataset)
+    transforms = getattr(getattr(dataset, 'pipeline', None), 'transforms', ())
+    branches = {b for t in transforms if isinstance(t, MultiBranch) for b in t.branch_pipelines}
+    return dict.fromkeys(sorted(branches), len(dataset))
 
 
 def _check_same_metainfo(

@@ -15,7 +15,7 @@ def test_the_bank_fills_step_by_step(memory_bank):
     assert counts[2] == 0 < counts[3] < counts[5] < counts[MAX_ITERS]
     assert int(states[MAX_ITERS][f'{BANK}.updates']) == MAX_ITERS - 2
     assert states[MAX_ITERS][f'{BANK}.count'].max() < 256, 'still filling'
-    assert not torch.equal(*(states[i]['class_weights.frequency'] for i in (3, 5)))
+    assert not torch.equal(*(states[i]['class_weights.counts'] for i in (3, 5)))
 
     log = [line for line in memory_bank.log('full') if 'loss' in line]
     contrast = [line['contrast.loss_contrast'] for line in log]

@@ -60,6 +60,8 @@ bank_contrast = dict(
 custom_hooks = [
     dict(type='CheckSetupHook'),
     dict(type='StepSeedHook'),
+    # for the class weights
+    dict(type='SetSizesHook'),
     # 0.995 -> 1
     dict(type='MeanTeacherHook', momentum=0.005, schedule='cosine'),
     dict(type='MemoryBankHook', interval=50),

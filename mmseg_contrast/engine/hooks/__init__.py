@@ -6,6 +6,7 @@ from .mean_teacher_hook import MeanTeacherHook
 from .memory_bank_hook import MemoryBankHook
 from .progress_bar_hook import ProgressBarHook
 from .semi_diagnostics_hook import SemiDiagnosticsHook
+from .set_sizes_hook import SetSizesHook
 from .step_seed_hook import StepSeedHook
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     'MemoryBankHook',
     'ProgressBarHook',
     'SemiDiagnosticsHook',
+    'SetSizesHook',
     'StepSeedHook',
 ]

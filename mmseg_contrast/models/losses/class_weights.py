@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from ...structures import PixelTargets, count_classes
 from ..utils.ramp import current_iter
 
+UNITS = ('image', 'pixel')
+
 
 def median_frequency_weights(frequency: Tensor) -> Tensor:
     r"""Weigh rare classes up and frequent ones down.
@@ -38,44 +40,113 @@ def median_frequency_weights(frequency: Tensor) -> Tensor:
 
 @MODELS.register_module()
 class MedianFrequencyWeights(nn.Module):
-    """Class weights from running frequencies of labels and pseudo-labels.
+    r"""Class weights from the frequencies in the union of labelled and unlabelled images.
 
-    The frequencies are an exponential moving average of the pixel counts of the global batch, labels
-    and pseudo-labels together, before any mixing and of the target domain alone. Their scale does
-    not matter to :func:`median_frequency_weights`.
+    Labels and pseudo-labels each have a running average :math:`n_{sc}` of the pixels of class c in an
+    image of the set s, before any mixing and of the target domain alone. A batch holds the two sets
+    in a proportion of its own, so they are joined by the numbers of images :math:`N_s`:
+
+    .. math:: f_c = \sum_s N_s \frac{n_{sc}}{\sum_k n_{sk}}
+
+    with ``unit='image'``; with ``unit='pixel'`` by the plain number of pixels,
+    :math:`f_c = \sum_s N_s n_{sc}`, in which a set with many ignored pixels counts less. A set of which
+    nothing has been seen counts 0. Weights: :func:`median_frequency_weights`. Source: Alonso et al.,
+    ICCV 2021, section 4.2 (the frequencies of all labels and pseudo-labels); ``'pixel'`` is what the
+    published code counts.
 
     Args:
         num_classes (int): Number of classes C.
-        momentum (float): Share of the new counts in the average, in (0, 1].
+        momentum (float): Share of a batch in the running averages, in (0, 1].
         start (int): Iteration from which the weights are used; before it the losses' own are.
+        unit (str): ``'image'`` or ``'pixel'``.
+        sizes (tuple[int, int], optional): Number of labelled and of unlabelled images. None:
+            :class:`SetSizesHook` counts them before the training.
 
     Raises:
-        ValueError: If the momentum is out of its range.
+        ValueError: If an argument is out of its range.
     """
 
-    def __init__(self, num_classes: int, momentum: float = 0.001, start: int = 0) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        momentum: float = 0.001,
+        start: int = 0,
+        unit: str = 'image',
+        sizes: tuple[int, int] | None = None,
+    ) -> None:
         super().__init__()
+        name = type(self).__name__
         if not 0 < momentum <= 1:
             raise ValueError(
-                f'MedianFrequencyWeights(momentum={momentum}) is the share of the new counts: use '
-                '(0, 1].'
+                f'{name}(momentum={momentum}) is the share of the new counts: use (0, 1].'
             )
+        if unit not in UNITS:
+            raise ValueError(f"{name}(unit='{unit}') is unknown: use one of {UNITS}.")
         self.num_classes = num_classes
         self.momentum = momentum
         self.start = start
-        self.register_buffer('frequency', torch.zeros(num_classes))
+        self.unit = unit
+        self.register_buffer('counts', torch.zeros(2, num_classes))
+        self.register_buffer('images', torch.zeros(2))
+        # Of the run's data, not of the checkpoint's.
+        self.register_buffer('sizes', torch.zeros(2), persistent=False)
+        #: Whether the numbers of images are known.
+        self.sized = False
+        if sizes is not None:
+            self.set_sizes(*sizes)
+
+    def set_sizes(self, labeled: int, unlabeled: int) -> None:
+        """Say how many images the two sets have.
+
+        Args:
+            labeled (int): Labelled images of the target domain.
+            unlabeled (int): Unlabelled images; 0 where there are none.
+
+        Raises:
+            ValueError: If a number is negative, or both are 0.
+        """
+        if min(labeled, unlabeled) < 0 or labeled + unlabeled == 0:
+            raise ValueError(
+                f'{type(self).__name__}(sizes=({labeled}, {unlabeled})) are the numbers of labelled and '
+                'unlabelled images: give numbers >= 0, not both 0.'
+            )
+        self.sizes.copy_(torch.tensor([labeled, unlabeled]))
+        self.sized = True
+
+    @property
+    def frequency(self) -> Tensor:
+        """Frequencies of the classes in the union of the sets, of shape (C,); any scale."""
+        pixels = self.counts.sum(1)
+        per = self.images if self.unit == 'pixel' else pixels
+        share = self.sizes / torch.where(pixels > 0, per, 1)
+        return (share[:, None] * self.counts).sum(0)
 
     @torch.no_grad()
-    def forward(self, *targets: PixelTargets | None) -> Tensor | None:
+    def forward(self, labeled: PixelTargets | None, pseudo: PixelTargets | None) -> Tensor | None:
         """Count a step's targets and return the weights of shape (C,), or None before the start.
 
         Args:
-            targets (PixelTargets): Labels and pseudo-labels of this rank; None where there are none.
+            labeled (PixelTargets, optional): Labels of this rank's images.
+            pseudo (PixelTargets, optional): Pseudo-labels of this rank's unlabelled images.
+
+        Raises:
+            ValueError: If nothing has said how many images the sets have.
         """
-        counts = torch.zeros_like(self.frequency)
-        for part in targets:
+        if not self.sized:
+            raise ValueError(
+                f'{type(self).__name__} joins labels and pseudo-labels by the numbers of images, which '
+                "nothing has given: add dict(type='SetSizesHook') to custom_hooks, or set "
+                'model.class_weights.sizes=(<labelled images>, <unlabelled images>).'
+            )
+        new = self.counts.new_zeros(2, self.num_classes + 1)
+        for row, part in zip(new, (labeled, pseudo)):
             if part is not None:
-                counts += count_classes(part.labels, self.num_classes, part.ignore_index)
-        all_reduce(counts)
-        self.frequency.lerp_(counts, self.momentum)
+                row[0] += len(part)
+                row[1:] += count_classes(part.labels, self.num_classes, part.ignore_index)
+        all_reduce(new)
+        images, counts = new[:, 0], new[:, 1:]
+        # A set that a step lacks keeps its average.
+        share = self.momentum * (images > 0)
+        self.images.lerp_(images, share)
+        self.counts.lerp_(counts, share[:, None])
         return median_frequency_weights(self.frequency) if current_iter() >= self.start else None

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from helpers import (
+    SET_SIZES,
     STRONG_VIEW,
     bank_contrast_cfg,
     build,
@@ -32,9 +33,12 @@ def upsampled(branch, head, images):
     return F.interpolate(logits, images.shape[2:], mode='bilinear', align_corners=False)
 
 
-def counts(*labels):
-    joined = torch.cat([x.flatten() for x in labels])
-    return torch.stack([(joined == c).sum() for c in range(3)]).float()
+def union(truth, pseudo):
+    """Frequencies of the classes, each set by its size."""
+    shares = [
+        torch.stack([(x == c).sum() / (x != 255).sum() for c in range(3)]) for x in (truth, pseudo)
+    ]
+    return sum(size * share for size, share in zip(SET_SIZES, shares))
 
 
 def test_losses_equal_a_step_by_hand():
@@ -51,7 +55,7 @@ def test_losses_equal_a_step_by_hand():
         probs = upsampled(teacher, teacher.decode_head, images['weak']).softmax(1)
     confidence, pseudo = probs.max(1)
     pseudo = pseudo.masked_fill(~valid, 255)
-    alpha = median_frequency_weights(counts(truth, pseudo))
+    alpha = median_frequency_weights(union(truth, pseudo))
     logits = upsampled(
         reference, reference.decode_head, torch.cat([images['sup'], *[images['weak']] * 2])
     )
@@ -104,7 +108,7 @@ def reference_weights(model, images, samples):
     with torch.no_grad():
         probs = upsampled(model.teacher, model.teacher.decode_head, images['weak'])
     pseudo = probs.argmax(1).masked_fill(labels_of(samples['weak']) == 255, 255)
-    return median_frequency_weights(counts(labels_of(samples['sup']), pseudo))
+    return median_frequency_weights(union(labels_of(samples['sup']), pseudo))
 
 
 def test_no_teacher_on_labelled_images_before_the_bank_starts():
