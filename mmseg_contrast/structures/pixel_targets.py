@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,7 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+#: The label of pixels that never count in targets of our own making, whatever the masks use.
 IGNORE_INDEX = 255
 
 
@@ -24,13 +26,13 @@ class PixelTargets:
         weight (Tensor): Weight of each pixel, float of shape (B, H, W), in ``[0, 1]``; 0 leaves
             the pixel out. An ignored pixel has weight 0.
         probs (Tensor, optional): Soft labels of shape (B, C, H, W) that sum to 1 over C.
-        ignore_index (int): The label of pixels that never count.
+        ignore_index (int): 255, the label of pixels that never count; the same for all targets.
     """
 
     labels: Tensor
     weight: Tensor
     probs: Tensor | None = None
-    ignore_index: int = IGNORE_INDEX
+    ignore_index: ClassVar[int] = IGNORE_INDEX
 
     @classmethod
     def from_labels(cls, labels: Tensor, ignore_index: int = IGNORE_INDEX) -> PixelTargets:
@@ -38,10 +40,12 @@ class PixelTargets:
 
         Args:
             labels (Tensor): Integer labels of shape (B, H, W).
-            ignore_index (int): The label of pixels that never count.
+            ignore_index (int): A label that the masks use for pixels that never count, beside 255,
+                which padding and the borders of a rotation have. It becomes 255.
         """
         labels = labels.long()
-        return cls(labels, (labels != ignore_index).float(), ignore_index=ignore_index)
+        labels = labels.masked_fill(labels == ignore_index, IGNORE_INDEX)
+        return cls(labels, (labels != IGNORE_INDEX).float())
 
     @classmethod
     def from_samples(
@@ -51,7 +55,7 @@ class PixelTargets:
 
         Args:
             samples (Sequence[SegDataSample]): B samples with ``gt_sem_seg`` of one size.
-            ignore_index (int): The label of pixels that never count.
+            ignore_index (int): As of :meth:`from_labels`.
         """
         return cls.from_labels(
             torch.cat([sample.gt_sem_seg.data for sample in samples]), ignore_index
@@ -69,7 +73,7 @@ class PixelTargets:
     def __getitem__(self, images: slice) -> PixelTargets:
         """Return the targets of some of the images."""
         probs = None if self.probs is None else self.probs[images]
-        return PixelTargets(self.labels[images], self.weight[images], probs, self.ignore_index)
+        return PixelTargets(self.labels[images], self.weight[images], probs)
 
     def to_samples(self) -> list[SegDataSample]:
         """Write the labels as the ground truth of MMSeg's data samples, one for each image."""
@@ -94,7 +98,6 @@ class PixelTargets:
             swap_pixels(self.labels, mask, order),
             swap_pixels(self.weight, mask, order),
             None if self.probs is None else swap_pixels(self.probs, mask, order),
-            self.ignore_index,
         )
 
     def resize(self, size: tuple[int, int]) -> PixelTargets:
@@ -108,9 +111,7 @@ class PixelTargets:
         probs = self.probs
         if probs is not None:
             probs = F.interpolate(probs, size, mode='bilinear', align_corners=False)
-        return PixelTargets(
-            nearest(self.labels, size), nearest(self.weight, size), probs, self.ignore_index
-        )
+        return PixelTargets(nearest(self.labels, size), nearest(self.weight, size), probs)
 
     @staticmethod
     def cat(parts: Sequence[PixelTargets]) -> PixelTargets:
@@ -120,7 +121,6 @@ class PixelTargets:
             torch.cat([part.labels for part in parts]),
             torch.cat([part.weight for part in parts]),
             None if any(probs is None for probs in soft) else torch.cat(soft),
-            parts[0].ignore_index,
         )
 
 

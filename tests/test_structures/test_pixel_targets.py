@@ -24,7 +24,13 @@ def test_from_labels_weighs_what_is_not_ignored():
     assert targets.weight.tolist() == [[[1, 0], [1, 1]]]
     assert targets.probs is None
     assert len(targets) == 1
-    assert PixelTargets.from_labels(torch.tensor([[[0, 7]]]), 7).weight.tolist() == [[[1, 0]]]
+
+
+@pytest.mark.parametrize('ignore_index', [0, 7, 254])
+def test_the_ignore_index_of_masks_becomes_255_and_padding_stays_ignored(ignore_index):
+    targets = PixelTargets.from_labels(torch.tensor([[[1, ignore_index, 255]]]), ignore_index)
+    assert targets.labels.tolist() == [[[1, 255, 255]]]
+    assert targets.weight.tolist() == [[[1, 0, 0]]]
 
 
 def test_from_samples_stacks_ground_truth():
@@ -118,18 +124,6 @@ def test_cat_keeps_probs_only_where_all_parts_have_them():
     assert torch.equal(both.weight, torch.cat([soft.weight, other.weight]))
     assert torch.equal(both.probs, torch.cat([soft.probs, other.probs]))
     assert PixelTargets.cat([soft, hard]).probs is None
-
-
-def test_every_operation_keeps_another_ignore_index():
-    targets = PixelTargets.from_labels(torch.tensor([[[0, 9]], [[9, 1]]]), 9)
-    mask = torch.ones(2, 1, 2, dtype=torch.bool)
-    for result in (
-        targets.mix(mask, torch.arange(2)),
-        targets.resize((1, 2)),
-        PixelTargets.cat([targets, targets]),
-    ):
-        assert result.ignore_index == 9
-        assert result.accepted_labels[:2].tolist() == [[[0, 9]], [[9, 1]]]
 
 
 def test_step_targets_put_labeled_images_first():

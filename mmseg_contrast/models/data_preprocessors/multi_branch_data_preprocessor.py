@@ -6,6 +6,9 @@ from typing import Any
 
 from mmseg.models import SegDataPreProcessor
 from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+
+from ...structures.pixel_targets import IGNORE_INDEX
 
 
 @MODELS.register_module()
@@ -14,7 +17,8 @@ class MultiBranchDataPreprocessor(SegDataPreProcessor):
 
     Takes what :class:`MultiBranch` and MMEngine's ``pseudo_collate`` make of a batch, for each
     branch a list with None in the places of other sources' samples, and returns for each branch
-    that occurs one stacked tensor (B, C, H, W) and its B data samples. A batch without branches
+    that occurs one stacked tensor (B, C, H, W) and its B data samples. The padding of labels and
+    valid maps is 255, which never counts, whatever ``seg_pad_val`` is. A batch without branches
     (testing, MMSeg's own tools) is treated as MMSeg does. All arguments are those of
     ``SegDataPreProcessor``.
     """
@@ -45,4 +49,14 @@ class MultiBranchDataPreprocessor(SegDataPreProcessor):
             )
             branches['inputs'][name] = batch['inputs']
             branches['data_samples'][name] = batch['data_samples']
+            for sample in batch['data_samples']:
+                if 'gt_sem_seg' in sample:
+                    _ignore_padding(sample)
         return branches
+
+
+def _ignore_padding(sample: SegDataSample) -> None:
+    # `seg_pad_val` may be a class that the heads ignore; in a valid map 0 means a real pixel.
+    height, width = sample.img_shape
+    for rows, cols in ((slice(height, None), slice(None)), (slice(None), slice(width, None))):
+        sample.gt_sem_seg.data[..., rows, cols] = IGNORE_INDEX

@@ -10,7 +10,7 @@ from mmengine.dist import get_world_size
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from ...structures import SemiStep
+from ...structures import PixelTargets, SemiStep
 from ...structures.pixel_targets import nearest
 from ..losses.class_bank_contrast import class_bank_contrast
 from ..memory import ClassMemoryBank
@@ -170,7 +170,7 @@ class ClassBankContrastHead(ContrastHead):
         loss, _ = class_bank_contrast(
             vectors, labels, self.bank.rows, self.bank.valid, scores, row_scores
         )
-        return loss, (labels != self.ignore_index).sum()
+        return loss, (labels != PixelTargets.ignore_index).sum()
 
     def _subset(self, vectors: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         # The same positions in each image: one gather.

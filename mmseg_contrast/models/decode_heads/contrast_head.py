@@ -101,7 +101,7 @@ class ContrastHead(BaseDecodeHead):
             (B, in_channels, h, w) to (B, D, h, w). Defaults to :class:`ConvProjector`.
         loss_weight (float): Factor of the term.
         ramp (dict, optional): Arguments of :class:`Ramp`; none means a factor of 1 throughout.
-        ignore_index (int): Label that never counts.
+        ignore_index (int): Label that the masks use for pixels that never count, beside 255.
         init_cfg (dict, optional): Initialisation of the head.
     """
 

@@ -10,7 +10,7 @@ from mmengine.dist import all_gather, get_rank
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from ...structures import SemiStep
+from ...structures import PixelTargets, SemiStep
 from ..losses.contrast import grouped_contrast
 from ..utils import gather_pixels, sample_anchors
 from .contrast_head import ContrastHead, anchor_mean, group_by_class
@@ -119,14 +119,14 @@ class PixelContrastHead(ContrastHead):
         labels, hard = step.labels_at(size)
         if self.sampling == 'random':
             hard = None
-        known = labels != self.ignore_index
+        known = labels != PixelTargets.ignore_index
         dropped = self.excluded[labels.where(known, 0)] | ~known
-        labels = labels.masked_fill(dropped, self.ignore_index)
+        labels = labels.masked_fill(dropped, PixelTargets.ignore_index)
         num_labeled = 0 if step.labeled is None else len(step.labeled)
         if 'labeled' not in self.sources:
-            labels[:num_labeled] = self.ignore_index
+            labels[:num_labeled] = PixelTargets.ignore_index
         if 'unlabeled' not in self.sources:
-            labels[num_labeled:] = self.ignore_index
+            labels[num_labeled:] = PixelTargets.ignore_index
         return sample_anchors(
             labels, self.num_classes, self.samples_per_class, hard, self.hard_ratio, self.min_pixels
         )

@@ -153,7 +153,7 @@ class AugmentedViews(nn.Module):
             for part in (slice(0, split), slice(split, num_labeled))
             if part.start < part.stop
         ]
-        hard = PixelTargets(pseudo.labels, pseudo.weight, ignore_index=pseudo.ignore_index)
+        hard = PixelTargets(pseudo.labels, pseudo.weight)
         strong = [
             self._view(self.strong, images[num_labeled:], hard) for _ in range(self.num_views)
         ]

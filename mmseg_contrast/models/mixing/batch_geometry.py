@@ -52,7 +52,7 @@ def flip_and_resize(
     col = cols.floor().long().clamp(0, width - 1).unsqueeze(1)
     labels = targets.labels[image, row, col].masked_fill(~inside, targets.ignore_index)
     weight = targets.weight[image, row, col] * inside
-    return moved, PixelTargets(labels, weight, ignore_index=targets.ignore_index)
+    return moved, PixelTargets(labels, weight)
 
 
 def _source(length: int, scale: Tensor, place: Tensor) -> Tensor:

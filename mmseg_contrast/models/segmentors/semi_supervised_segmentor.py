@@ -79,7 +79,8 @@ class SemiSupervisedSegmentor(EncoderDecoder):
 
     Args:
         selector (dict, optional): Config of the selector; none trusts every valid pixel. Selectors
-            and auxiliary heads without ``num_classes`` take that of the decode head.
+            and auxiliary heads without ``num_classes`` take that of the decode head; auxiliary heads
+            take its ``ignore_index`` too.
         mixing (dict, optional): Config of the mixing; none leaves images as they are.
         unsup_loss (dict | list[dict], optional): Config of the loss on pseudo-labels, or of several;
             none has no such term.
@@ -115,6 +116,8 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         num_classes = kwargs['decode_head']['num_classes']
         for head in _as_list(kwargs.get('auxiliary_head')):
             head.setdefault('num_classes', num_classes)
+            if 'ignore_index' in kwargs['decode_head']:
+                head.setdefault('ignore_index', kwargs['decode_head']['ignore_index'])
         teacher_cfg = {k: v for k, v in kwargs.items() if k != 'data_preprocessor'}
         super().__init__(**kwargs)
         self.semi_train_cfg = _read_train_cfg(**(semi_train_cfg or {}))
@@ -163,6 +166,13 @@ class SemiSupervisedSegmentor(EncoderDecoder):
                 raise ValueError(
                     f'{name}.num_classes={classes} but decode_head.num_classes={self.num_classes}: '
                     'give both the number of classes of the data set.'
+                )
+        for name, head in self._auxiliary():
+            if head.ignore_index != self.decode_head.ignore_index:
+                raise ValueError(
+                    f'{name}.ignore_index={head.ignore_index} but decode_head.ignore_index='
+                    f'{self.decode_head.ignore_index}: the masks have one; leave it out in auxiliary '
+                    'heads.'
                 )
         if self.class_weights is not None:
             heads = [('decode_head', self.decode_head), *self._auxiliary()]
@@ -317,18 +327,16 @@ class SemiSupervisedSegmentor(EncoderDecoder):
             tuple: Teacher's features of the images; the selected targets; statistics to log.
         """
         features, logits = self._forward_branch(self.teacher, images)
-        ignore = self.decode_head.ignore_index
-        valid = PixelTargets.from_samples(samples, ignore).labels != ignore
+        # The valid map is of our own making: the ignore index of the masks means nothing in it.
+        valid = PixelTargets.from_samples(samples).weight > 0
         probs = logits.float().softmax(1)
         if self.selector is None:
             weight, stats = valid.float(), {}
         else:
             weight, stats = self.selector(probs, valid)
         # not argmax, which takes four times as long on a CPU
-        labels = probs.max(1).indices.masked_fill(~valid, ignore)
-        targets = PixelTargets(
-            labels, weight, None if self.semi_train_cfg.hard_labels else probs, ignore
-        )
+        labels = probs.max(1).indices.masked_fill(~valid, PixelTargets.ignore_index)
+        targets = PixelTargets(labels, weight, None if self.semi_train_cfg.hard_labels else probs)
         stats = {**stats, **_coverage(targets, self.num_classes)}
         return features, targets, add_prefix(stats, 'unsup')
 

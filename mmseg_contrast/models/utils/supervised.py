@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mmengine.structures import PixelData
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
@@ -21,7 +22,8 @@ def supervised_losses(
 
     A head with its own ``loss_by_feat`` computes them itself. The common form is evaluated here
     because MMSeg's also counts accuracy by boolean indexing, which makes a GPU wait for the host
-    in every step.
+    in every step. Pixels of the label 255 (padding, borders of a rotation) never count, whatever
+    ``ignore_index`` the head has: its losses see that in their place.
 
     Args:
         head (BaseDecodeHead): The head that made the logits.
@@ -32,9 +34,12 @@ def supervised_losses(
     Returns:
         dict[str, Tensor]: A scalar for each loss name.
     """
+    labels = PixelTargets.from_samples(samples, head.ignore_index).labels
+    if head.ignore_index != PixelTargets.ignore_index:
+        labels = labels.masked_fill(labels == PixelTargets.ignore_index, head.ignore_index)
+        samples = [_with_labels(sample, label) for sample, label in zip(samples, labels)]
     if type(head).loss_by_feat is not BaseDecodeHead.loss_by_feat:
         return head.loss_by_feat(logits, samples)
-    labels = PixelTargets.from_samples(samples, head.ignore_index).labels
     weight = None
     if head.sampler is not None:
         weight = head.sampler.sample(logits, labels.unsqueeze(1))
@@ -45,3 +50,10 @@ def supervised_losses(
         value = criterion(logits, labels, weight=weight, ignore_index=head.ignore_index, **extra)
         losses[criterion.loss_name] = losses.get(criterion.loss_name, 0) + value
     return losses
+
+
+def _with_labels(sample: SegDataSample, label: Tensor) -> SegDataSample:
+    """Copy a data sample, with other labels (H, W)."""
+    sample = sample.new()
+    sample.gt_sem_seg = PixelData(data=label[None])
+    return sample

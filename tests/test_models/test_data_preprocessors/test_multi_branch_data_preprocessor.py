@@ -1,5 +1,6 @@
 import copy
 
+import pytest
 import torch
 from helpers import data_sample, preprocessor_cfg, random_batch, random_image
 from mmseg.registry import MODELS
@@ -58,13 +59,17 @@ def test_a_branch_that_does_not_occur_is_left_out():
     assert set(ours(random_batch(0, 1), training=True)['inputs']) == {'weak', 'strong'}
 
 
-def test_valid_maps_are_padded_with_ignore():
-    ours, _ = both(size=(40, 48))
-    batch = random_batch(0, 1, ignored=0.0)
-    label = ours(batch, training=True)['data_samples']['weak'][0].gt_sem_seg.data
-    assert label.shape == (1, 40, 48)
-    assert (label[0, :32, :32] == 0).all()
-    assert (label[0, 32:] == 255).all() and (label[0, :, 32:] == 255).all()
+@pytest.mark.parametrize('seg_pad_val', [255, 0])
+def test_labels_and_valid_maps_are_padded_with_255(seg_pad_val):
+    ours, _ = both(size=(40, 48), seg_pad_val=seg_pad_val)
+    batch = random_batch(1, 1, ignored=0.0)
+    truth = batch['data_samples']['sup'][0].gt_sem_seg.data
+    samples = ours(copy.deepcopy(batch), training=True)['data_samples']
+    for branch, inner in (('sup', truth), ('weak', torch.zeros(1, 32, 32))):
+        label = samples[branch][0].gt_sem_seg.data
+        assert label.shape == (1, 40, 48)
+        assert torch.equal(label[:, :32, :32], inner.to(label))
+        assert (label[0, 32:] == 255).all() and (label[0, :, 32:] == 255).all()
 
 
 def test_a_batch_without_branches_is_treated_as_mmseg_does():

@@ -11,6 +11,7 @@ from helpers import (
     contrast_cfg,
     data_sample,
     head_cfg,
+    memory_bank_cfg,
     plain_cfg,
     prepared,
     random_batch,
@@ -567,3 +568,41 @@ def test_bfloat16_autocast_is_finite_and_close():
 def test_targets_of_samples_are_those_of_the_step():
     _, samples = prepared(build(semi_cfg()), random_batch(2, 0))
     assert torch.equal(PixelTargets.from_samples(samples['sup']).labels, labels_of(samples['sup']))
+
+
+@pytest.mark.parametrize('ignore_index', [0, 1, 254])
+@pytest.mark.parametrize('make', [semi_cfg, memory_bank_cfg])
+def test_another_ignore_index_of_the_masks_changes_nothing_else(make, ignore_index):
+    def step(ignore, change):
+        cfg = make(size=(40, 48))
+        cfg['decode_head']['ignore_index'] = ignore
+        cfg['data_preprocessor']['seg_pad_val'] = ignore
+        torch.manual_seed(7)
+        model = build(cfg)
+        separate_teacher(model)
+        batch = random_batch(2, 2)
+        for sample in batch['data_samples']['sup']:
+            if sample is not None:
+                sample.gt_sem_seg.data = change(sample.gt_sem_seg.data)
+        images, samples = prepared(model, batch)
+        losses = model.loss(images, samples)
+        return losses, model.running_stats.pop()
+
+    own = step(ignore_index, lambda label: label.masked_fill(label == 255, ignore_index))
+    usual = step(255, lambda label: label.masked_fill(label == ignore_index, 255))
+    assert own[1]['unsup.coverage'] > 0.3
+    for one, other in zip(own, usual):
+        assert set(one) == set(other)
+        for name, value in one.items():
+            torch.testing.assert_close(value, other[name], msg=name)
+
+
+def test_heads_with_different_ignore_indices_are_refused():
+    cfg = semi_cfg()
+    cfg['decode_head']['ignore_index'] = 0
+    build(copy.deepcopy(cfg))
+    cfg['auxiliary_head'][0]['ignore_index'] = 255
+    with pytest.raises(
+        ValueError, match=r'aux_0\.ignore_index=255 but decode_head\.ignore_index=0'
+    ):
+        build(cfg)

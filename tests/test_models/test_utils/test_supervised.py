@@ -61,3 +61,28 @@ def test_a_head_with_its_own_loss_computes_it():
     logits, samples = case()
     losses = supervised_losses(MODELS.build(head_cfg(type='OwnLossHead')), logits, samples)
     assert torch.equal(losses['loss_own'], logits.sum())
+
+
+@pytest.mark.parametrize('ignore_index', [0, 254])
+def test_255_is_ignored_whatever_the_ignore_index_and_the_loss(ignore_index):
+    @MODELS.register_module(force=True)
+    class SumHead(MODELS.get('FCNHead')):
+        def loss_by_feat(self, seg_logits, batch_data_samples):
+            return {'loss_sum': torch.cat([s.gt_sem_seg.data for s in batch_data_samples]).sum()}
+
+    logits, samples = case()
+    labels = torch.cat([s.gt_sem_seg.data for s in samples])
+    valid = (labels != ignore_index) & (labels != 255)
+    assert 0 < int(valid.sum()) < int((labels != ignore_index).sum())
+    expected = F.cross_entropy(logits, labels, ignore_index=255, reduction='none')[valid].mean()
+    for loss in (
+        {'type': 'PixelCrossEntropyLoss'},
+        {'type': 'CrossEntropyLoss', 'avg_non_ignore': True},
+    ):
+        head = MODELS.build(head_cfg(ignore_index=ignore_index, loss_decode=loss))
+        value = supervised_losses(head, logits, samples)['loss_ce']
+        torch.testing.assert_close(value, expected)
+    head = MODELS.build(head_cfg(type='SumHead', ignore_index=ignore_index))
+    told = supervised_losses(head, logits, samples)['loss_sum']
+    assert int(told) == int(labels.where(valid, ignore_index).sum())
+    assert 255 in torch.cat([s.gt_sem_seg.data for s in samples]), 'the samples must not change'
