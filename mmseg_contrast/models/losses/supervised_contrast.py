@@ -46,17 +46,18 @@ def supervised_contrast(
     positives is linear, so that only the logarithm needs all pairs. Source: Label-efficient
     contrastive pretraining (Zhao et al., ICCV 2021), Eq. 1. Both sides receive gradients.
 
-    Cost for N anchors, M keys and D channels in each group: value and gradient together take
-    :math:`6 N M D` floating-point operations, or :math:`4 N^2 D` where anchors and keys are the same tensor
-    (each pair is then computed once for both of its ends); memory is that of the gradients and one
-    tile, :math:`O((N + M) D)`, and never N x M. Computed in float32 (float64 for float64 anchors);
-    exponentials in float64 where the temperature is too low for float32.
+    Cost for N anchors, M keys, D channels and C classes in each group: value and gradient together take
+    :math:`6 N M D` floating-point operations, or :math:`4 N^2 D` where anchors and keys are the same
+    tensor (each pair is then computed once for both of its ends), and :math:`2 N M C` for the positives;
+    memory is that of the gradients and one tile, :math:`O((N + M) D)`, and never N x M. Computed in
+    float32 (float64 for float64 anchors); exponentials in float64 where the temperature is too low for
+    float32.
 
-    The gradient is a difference of two means of keys: as it vanishes, rounding takes a larger share of
-    it, here as in the dense form. Float32 against float64 at a temperature of 0.07, 3,000 anchors of 256
-    channels in 19 classes: 5e-7 of the gradient where the vectors of a class have a cosine of 0.5, 9e-6
-    at 0.9, and 4e-4 at 0.99, where the gradient is 1,000 times smaller (dense in float32: 6e-7, 2e-5,
-    5e-4); with keys of their own 3e-6, 5e-5 and 3e-3 (dense: 7e-6, 2e-4, 7e-3). Give float64 anchors
+    The gradient is a difference of two means of keys: as it vanishes, the rounding of the similarities
+    takes a larger share of it. Float32 against float64 at a temperature of 0.07, 3,000 anchors of 256
+    channels in 19 classes: 5e-7 of the gradient where the vectors of a class have a cosine of 0.5, 5e-6
+    at 0.9, and 1e-4 at 0.99, where the gradient is 1,000 times smaller (dense in float32: 8e-7, 1e-5,
+    1e-3); with keys of their own 2e-6, 2e-5 and 7e-4 (dense: 4e-6, 8e-5, 9e-3). Give float64 anchors
     where more is needed. The gradient cannot be differentiated again.
 
     A group with anchors of one class alone is not 0: each pixel still competes with those of its
@@ -175,7 +176,8 @@ class _SupervisedContrast(torch.autograd.Function):
     """The gradient has a closed form, so it is made tile by tile beside the value.
 
     With w_i the weight of an anchor in the mean, p_ik = exp(s_ik - lse_i) and n_i its number of
-    positives: dL/ds_ik = w_i (p_ik - [k positive] / n_i). The second part needs class sums alone.
+    positives: dL/ds_ik = w_i (p_ik - [k positive] / n_i). Where classes are compact, both parts nearly
+    cancel, so they are subtracted before anything is summed over the keys.
     """
 
     @staticmethod
@@ -193,7 +195,6 @@ class _SupervisedContrast(torch.autograd.Function):
         same = keys is None
         if same:
             keys, key_classes = anchors, anchor_classes
-        valid, key_valid = anchor_classes.sum(2), key_classes.sum(2)
         if include_self:
             own = None
             positives = (anchor_classes * key_classes.sum(1, keepdim=True)).sum(2)
@@ -207,30 +208,26 @@ class _SupervisedContrast(torch.autograd.Function):
         weight = (of_part / (parts * count.clamp(min=1)).unsqueeze(2)).flatten(1)
         count = count.sum(1)
 
+        # Of each anchor, the weight of one positive, in the column of its class.
+        pull = anchor_classes * (weight / positives.clamp(min=1)).unsqueeze(2)
         if same:
-            lse, grad = _within(anchors, valid, weight, temperature, include_self, keep_tiles)
-            grad_keys = grad
+            lse, *grads = _within(
+                anchors, anchor_classes, weight, pull, temperature, include_self, keep_tiles
+            )
         else:
-            lse, grad, grad_keys = _between(
-                anchors, keys, key_valid, weight, temperature, include_self
+            lse, *grads = _between(
+                anchors, keys, key_classes, weight, pull, temperature, include_self
             )
 
-        share = weight / positives.clamp(min=1)
-        pull = anchor_classes * (share / temperature).unsqueeze(2)
         class_sums = key_classes.transpose(1, 2) @ keys
         # Against the largest logit, 1 / temperature, so that nothing large cancels.
         near = (anchors @ class_sums.transpose(1, 2) * anchor_classes).sum(2)
-        grad.baddbmm_(pull, class_sums, alpha=-1)
-        grad_keys.baddbmm_(key_classes, pull.transpose(1, 2) @ anchors, alpha=-1)
         if own is not None:
             own_keys = keys[:, : anchors.shape[1]]
             near = near - own * torch.einsum('gnd,gnd->gn', anchors, own_keys)
-            own = (own * share / temperature).unsqueeze(2)
-            grad.addcmul_(own, own_keys)
-            grad_keys[:, : anchors.shape[1]].addcmul_(own, anchors)
         far = 1 - near / positives.clamp(min=1)
         loss = (weight * (lse + far / temperature)).sum(1)
-        ctx.save_for_backward(grad, *([] if same else [grad_keys]))
+        ctx.save_for_backward(*grads)
         ctx.mark_non_differentiable(count)
         return loss, count
 
@@ -276,8 +273,9 @@ def _safe_log(weight: Tensor, total: Tensor) -> Tensor:
 
 def _within(
     x: Tensor,
-    valid: Tensor,
+    classes: Tensor,
     weight: Tensor,
+    pull: Tensor,
     temperature: float,
     include_self: bool,
     keep_tiles: bool,
@@ -286,8 +284,9 @@ def _within(
 
     Args:
         x (Tensor): Unit vectors (G, N, D).
-        valid (Tensor): 1 for vectors that take part as keys, else 0; (G, N).
+        classes (Tensor): One-hot classes, 0 for vectors that take no part; (G, N, C).
         weight (Tensor): Weight of each vector as an anchor, (G, N).
+        pull (Tensor): One-hot classes times the weight of one positive, (G, N, C).
         temperature (float): Temperature.
         include_self (bool): Whether a vector is a key of itself.
         keep_tiles (bool): Whether to keep the exponentials for the second sweep.
@@ -301,14 +300,18 @@ def _within(
     side = 2 ** int(math.log2(elements) // 2)
     per_block = max(1, elements // max(1, min(side, length)) ** 2)
     work = _exponents(x.dtype, temperature)
+    valid = classes.sum(2)
     shift = _shift(valid, temperature)
     lse, gradient = torch.empty_like(weight), torch.zeros_like(x)
+
+    def leave_out_own(made: Tensor, rows: slice, columns: slice) -> None:
+        if rows == columns and not include_self:
+            made.diagonal(dim1=1, dim2=2).zero_()
 
     def tile(rows: slice, columns: slice) -> Tensor:
         made = _exp_tile(x[block, rows], x[block, columns], temperature, shift[block, :, columns])
         made.mul_(valid[block, rows].unsqueeze(2))
-        if rows == columns and not include_self:
-            made.diagonal(dim1=1, dim2=2).zero_()
+        leave_out_own(made, rows, columns)
         return made
 
     for block in _slices(num_groups, per_block):
@@ -329,7 +332,12 @@ def _within(
         factor = _safe_ratio(weight[block].to(work), total)
         for a, b in pairs:
             made = kept.pop((a.start, b.start)) if kept else tile(a, b)
-            made = made.mul_(factor[:, a].unsqueeze(2) + factor[:, b].unsqueeze(1)).to(x.dtype)
+            made.mul_(factor[:, a].unsqueeze(2) + factor[:, b].unsqueeze(1))
+            of_rows = torch.cat([pull[block, a], classes[block, a]], 2)
+            of_columns = torch.cat([classes[block, b], pull[block, b]], 2)
+            _subtract_product(made, of_rows, of_columns)
+            leave_out_own(made, a, b)
+            made = made.to(x.dtype)
             gradient[block, a].baddbmm_(made, x[block, b], alpha=1 / temperature)
             if a != b:
                 gradient[block, b].baddbmm_(
@@ -338,11 +346,17 @@ def _within(
     return lse, gradient
 
 
+def _subtract_product(tile: Tensor, rows: Tensor, columns: Tensor) -> None:
+    """Subtract ``rows @ columns.T`` of each group in place; (g, r, k) and (g, c, k) from (g, r, c)."""
+    tile.baddbmm_(rows.to(tile.dtype), columns.to(tile.dtype).transpose(1, 2), alpha=-1)
+
+
 def _between(
     anchors: Tensor,
     keys: Tensor,
-    key_valid: Tensor,
+    key_classes: Tensor,
     weight: Tensor,
+    pull: Tensor,
     temperature: float,
     include_self: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -351,8 +365,9 @@ def _between(
     Args:
         anchors (Tensor): Unit vectors (G, N, D).
         keys (Tensor): Unit vectors (G, M, D).
-        key_valid (Tensor): 1 for keys that take part, else 0; (G, M).
+        key_classes (Tensor): One-hot classes, 0 for keys that take no part; (G, M, C).
         weight (Tensor): Weight of each anchor, (G, N).
+        pull (Tensor): One-hot classes of the anchors times the weight of one positive, (G, N, C).
         temperature (float): Temperature.
         include_self (bool): Whether the key of an anchor's index is one of its keys.
 
@@ -365,7 +380,7 @@ def _between(
     columns = max(1, keys.shape[1])
     rows_per_tile = max(1, min(length, max(MIN_ROWS, elements // columns)))
     per_block = max(1, elements // (rows_per_tile * columns))
-    shift = _shift(key_valid, temperature)
+    shift = _shift(key_classes.sum(2), temperature)
     lse = torch.empty_like(weight)
     gradient, key_gradient = torch.empty_like(anchors), torch.zeros_like(keys)
     for block in _slices(num_groups, per_block):
@@ -376,7 +391,11 @@ def _between(
                 made.diagonal(rows.start, dim1=1, dim2=2).zero_()
             total = made.sum(2)
             lse[block, rows] = _safe_log(part, total).to(lse.dtype)
-            made = made.mul_(_safe_ratio(part.to(total), total).unsqueeze(2)).to(x.dtype)
+            made.mul_(_safe_ratio(part.to(total), total).unsqueeze(2))
+            _subtract_product(made, pull[block, rows], key_classes[block])
+            if not include_self:
+                made.diagonal(rows.start, dim1=1, dim2=2).zero_()
+            made = made.to(x.dtype)
             gradient[block, rows] = (made @ keys[block]).div_(temperature)
             key_gradient[block].baddbmm_(made.transpose(1, 2), x, alpha=1 / temperature)
     return lse, gradient, key_gradient
