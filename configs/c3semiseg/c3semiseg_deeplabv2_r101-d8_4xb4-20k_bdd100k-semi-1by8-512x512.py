@@ -2,7 +2,7 @@ _base_ = [
     '../_base_/models/deeplabv2_r101-d8.py',
     '../_base_/datasets/bdd100k-semi.py',
     '../_base_/schedules/schedule_20k_adam.py',
-    '../_base_/methods/c3semiseg.py',
+    '../_base_/methods/c3semiseg_published.py',
     '../_base_/default_runtime.py',
 ]
 

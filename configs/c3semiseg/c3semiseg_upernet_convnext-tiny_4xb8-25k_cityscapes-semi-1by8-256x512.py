@@ -2,7 +2,7 @@ _base_ = [
     '../_base_/models/upernet_convnext-tiny.py',
     '../_base_/datasets/cityscapes-semi.py',
     '../_base_/schedules/schedule_25k_adamw.py',
-    '../_base_/methods/c3semiseg.py',
+    '../_base_/methods/c3semiseg_published.py',
     '../_base_/default_runtime.py',
 ]
 

@@ -2,7 +2,7 @@ _base_ = [
     '../_base_/models/deeplabv2_r101-d8.py',
     '../_base_/datasets/gta5-cityscapes-semi.py',
     '../_base_/schedules/schedule_150k_sgd.py',
-    '../_base_/methods/memory_bank.py',
+    '../_base_/methods/memory_bank_published.py',
     '../_base_/default_runtime.py',
 ]
 

@@ -5,7 +5,8 @@
 #         data_preprocessor=data_preprocessor,
 #         auxiliary_head=[dict(_base_.bank_contrast, in_channels=...)])
 # The unlabelled images need the branch `weak` alone: views are made on the device.
-warmup = 2000
+# Lengths are shares of the training. memory_bank_published.py has the paper's iterations.
+warmup = 0.1
 memory_bank = dict(
     type='SemiSupervisedSegmentor',
     selector=dict(type='ConfidenceWeight', power=6),
@@ -52,7 +53,7 @@ bank_contrast = dict(
     in_index='decode',
     channels=256,
     bank_size=256,
-    bank_start=warmup // 2,
+    bank_start=warmup / 2,
     confidence=0.95,
     loss_weight=0.1,
     ramp=dict(start=warmup),

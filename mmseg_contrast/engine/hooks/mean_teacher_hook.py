@@ -100,7 +100,8 @@ class MeanTeacherHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Pair the branches by name; copy the student unless a teacher was loaded."""
         self.model = unwrap_segmentor(runner, type(self).__name__)
-        untaught = self.model.semi_train_cfg.burn_in == 0 and not runner._has_loaded
+        self.model.hook.announce()
+        untaught = self.model.burn_in == 0 and not runner._has_loaded
         if self.momentum == 0 and untaught:
             raise SetupError(
                 'MeanTeacherHook(momentum=0) keeps the teacher as it starts, which is untrained: give '
@@ -120,15 +121,15 @@ class MeanTeacherHook(Hook):
     ) -> None:
         """Update the teacher if this iteration made an optimiser step."""
         done = runner.iter + 1
-        if done <= self.model.semi_train_cfg.burn_in:
-            if done == self.model.semi_train_cfg.burn_in:
+        if done <= self.model.burn_in:
+            if done == self.model.burn_in:
                 self.ema.copy()
             return
         if self.momentum == 0 or not runner.optim_wrapper.should_update():
             return
         self.steps += 1
         self.model.ema_steps.fill_(self.steps)
-        total = max((runner.max_iters - self.model.semi_train_cfg.burn_in) // self.interval, 1)
+        total = max((runner.max_iters - self.model.burn_in) // self.interval, 1)
         self.ema.update(self.momentum_at(self.steps, total))
 
     def before_val_epoch(self, runner: Runner) -> None:
@@ -142,7 +143,7 @@ class MeanTeacherHook(Hook):
                 checkpoint['state_dict'][f'teacher.{name}'].copy_(value)
 
     def _copy_in_burn_in(self, runner: Runner) -> bool:
-        pending = hasattr(self, 'ema') and runner.iter < self.model.semi_train_cfg.burn_in
+        pending = hasattr(self, 'ema') and runner.iter < self.model.burn_in
         if pending:
             self.ema.copy()
         return pending

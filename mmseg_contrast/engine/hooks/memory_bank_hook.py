@@ -45,6 +45,8 @@ class MemoryBankHook(Hook):
                 f'MemoryBankHook finds no memory bank in the {type(model).__name__} and does nothing: '
                 'add a contrast head with a bank to auxiliary_head if there should be one.'
             )
+        for bank in banks:
+            bank.hook.announce()
         names = ['bank'] if len(banks) == 1 else [f'bank_{i}' for i in range(len(banks))]
         self.banks = dict(zip(names, banks))
         dataset = runner.train_dataloader.dataset

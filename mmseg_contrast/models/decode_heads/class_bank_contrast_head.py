@@ -14,7 +14,7 @@ from ...structures import PixelTargets, SemiStep
 from ...structures.pixel_targets import nearest
 from ..losses.class_bank_contrast import class_bank_contrast
 from ..memory import ClassMemoryBank
-from ..utils import ClassSelectors, current_iter, top_per_class
+from ..utils import ClassSelectors, check_length, current_iter, in_iterations, top_per_class
 from .contrast_head import ContrastHead
 
 RANKS = ('highest', 'lowest', 'random')
@@ -38,7 +38,8 @@ class ClassBankContrastHead(ContrastHead):
 
     Args:
         bank_size (int): :math:`\psi`, rows of each class.
-        bank_start (int): Iteration from which the bank is filled.
+        bank_start (float): Iteration, or share of the training in (0, 1), from which the bank is
+            filled.
         labeled_images (int, optional): :math:`|X_l|`; in each step the bank takes
             ``max(1, round(bank_size / labeled_images))`` rows of each class for each image. None: the
             hook counts the images of the first source.
@@ -64,7 +65,7 @@ class ClassBankContrastHead(ContrastHead):
         channels: int = 256,
         *,
         bank_size: int = 256,
-        bank_start: int = 1000,
+        bank_start: float = 1000,
         labeled_images: int | None = None,
         rows_factor: int = 1,
         confidence: float | None = 0.95,
@@ -92,6 +93,7 @@ class ClassBankContrastHead(ContrastHead):
                 raise ValueError(f'{name}({key}={value}) must be at least 1, or None.')
         if rows_factor < 1:
             raise ValueError(f'{name}(rows_factor={rows_factor}) must be at least 1.')
+        check_length(bank_start, f'{name}.bank_start')
         self.bank_size = bank_size
         self.bank_start = bank_start
         self.labeled_images = labeled_images
@@ -114,7 +116,7 @@ class ClassBankContrastHead(ContrastHead):
     @property
     def needs_teacher_on_labeled(self) -> bool:
         """Whether the teacher must also see the labelled images in this iteration."""
-        return self.bank_features == 'teacher' and current_iter() >= self.bank_start
+        return self.bank_features == 'teacher' and self._bank_has_started()
 
     def drop_student_state(self) -> None:
         """Drop the bank: there is one copy, the student's."""
@@ -132,6 +134,7 @@ class ClassBankContrastHead(ContrastHead):
         Returns:
             tuple[dict, dict]: As in :meth:`ContrastHead.loss_by_step`.
         """
+        self.bank.hook.check()
         projection = self.embed(step.student)
         prediction = step.align(self.predictor(projection))
         size = prediction.shape[2:]
@@ -155,7 +158,7 @@ class ClassBankContrastHead(ContrastHead):
             stats.update({f'raw_{name}': raw.detach(), f'pixels_{name}': pixels})
         ramp = self.ramp(current_iter())
         stats['ramp'] = ramp
-        if current_iter() >= self.bank_start and step.target_labeled:
+        if self._bank_has_started() and step.target_labeled:
             stats.update(self._stage(step, projection.detach(), teacher))
         return {'loss_contrast': self.loss_weight * ramp * total}, stats
 
@@ -181,6 +184,9 @@ class ClassBankContrastHead(ContrastHead):
         return vectors[:, :, place], labels[:, place]
 
     # ------------------------------------------------------------------ rows for the bank
+
+    def _bank_has_started(self) -> bool:
+        return current_iter() >= in_iterations(self.bank_start)
 
     def rows_per_image(self) -> int:
         """Return how many rows of each class the bank takes for each labelled image."""

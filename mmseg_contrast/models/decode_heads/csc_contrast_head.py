@@ -161,6 +161,8 @@ class CSCContrastHead(ContrastHead):
         self, step: SemiStep, teacher: ContrastHead | None = None
     ) -> tuple[dict[str, Tensor], dict[str, Tensor | float]]:
         """Compute the contrastive term of one step; see :meth:`ContrastHead.loss_by_step`."""
+        if self.bank is not None:
+            self.bank.hook.check()
         embedding = step.align(self.embed(step.student))
         rejected = self.anchor_filter is not None
         labels, hard = step.labels_at(embedding.shape[2:], rejected)

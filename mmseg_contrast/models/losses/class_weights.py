@@ -8,7 +8,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from ...structures import PixelTargets, count_classes
-from ..utils.ramp import current_iter
+from ..utils.ramp import check_length, current_iter, in_iterations
 
 UNITS = ('image', 'pixel')
 
@@ -57,7 +57,8 @@ class MedianFrequencyWeights(nn.Module):
     Args:
         num_classes (int): Number of classes C.
         momentum (float): Share of a batch in the running averages, in (0, 1].
-        start (int): Iteration from which the weights are used; before it the losses' own are.
+        start (float): Iteration, or share of the training in (0, 1), from which the weights are used;
+            before it the losses' own are.
         unit (str): ``'image'`` or ``'pixel'``.
         sizes (tuple[int, int], optional): Number of labelled and of unlabelled images. None:
             :class:`SetSizesHook` counts them before the training.
@@ -70,7 +71,7 @@ class MedianFrequencyWeights(nn.Module):
         self,
         num_classes: int,
         momentum: float = 0.001,
-        start: int = 0,
+        start: float = 0,
         unit: str = 'image',
         sizes: tuple[int, int] | None = None,
     ) -> None:
@@ -82,6 +83,7 @@ class MedianFrequencyWeights(nn.Module):
             )
         if unit not in UNITS:
             raise ValueError(f"{name}(unit='{unit}') is unknown: use one of {UNITS}.")
+        check_length(start, f'{name}.start')
         self.num_classes = num_classes
         self.momentum = momentum
         self.start = start
@@ -149,4 +151,6 @@ class MedianFrequencyWeights(nn.Module):
         share = self.momentum * (images > 0)
         self.images.lerp_(images, share)
         self.counts.lerp_(counts, share[:, None])
-        return median_frequency_weights(self.frequency) if current_iter() >= self.start else None
+        if current_iter() < in_iterations(self.start):
+            return None
+        return median_frequency_weights(self.frequency)

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from mmengine.dist import all_gather, get_world_size
 from torch import Tensor, nn
 
+from ..utils.required_hook import RequiredHook
+
 
 class ClassMemoryBank(nn.Module):
     r"""A ring of L embeddings for each of C classes, in buffers on the device.
@@ -50,6 +52,7 @@ class ClassMemoryBank(nn.Module):
         self.register_buffer('written', torch.zeros(num_classes, size, dtype=torch.long))
         self.register_buffer('updates', torch.zeros((), dtype=torch.long))
         self._staged: tuple | None = None
+        self.hook = RequiredHook('MemoryBankHook', 'nothing writes the memory bank')
 
     @property
     def valid(self) -> Tensor:

@@ -10,7 +10,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from ...structures import PixelTargets
-from ..utils import current_iter
+from ..utils import check_length, current_iter, in_iterations
 from .base import Mixed
 from .batch_color import gaussian_blur, jitter_color
 from .batch_geometry import flip_and_resize
@@ -22,7 +22,7 @@ class View:
 
     Args:
         class_mix (float): Probability that an image receives classes of another.
-        class_mix_start (int): Iteration from which it may.
+        class_mix_start (float): Iteration, or share of the training in (0, 1), from which it may.
         flip (float): Probability of a horizontal flip.
         resize (float): Probability of a resize within the frame.
         scale (tuple[float, float]): Range of its factor, above 0.
@@ -41,7 +41,7 @@ class View:
     def __init__(
         self,
         class_mix: float = 0.0,
-        class_mix_start: int = 0,
+        class_mix_start: float = 0,
         flip: float = 0.0,
         resize: float = 0.0,
         scale: tuple[float, float] = (0.75, 1.75),
@@ -64,6 +64,7 @@ class View:
                     f'AugmentedViews: {key}=({low}, {high}) is a range above 0: give the lower end '
                     'first.'
                 )
+        check_length(class_mix_start, 'AugmentedViews: class_mix_start')
         self.class_mix_start = class_mix_start
         self.scale = tuple(scale)
         self.sigma = tuple(sigma)
@@ -175,7 +176,7 @@ class AugmentedViews(nn.Module):
         def coins(key: str) -> Tensor:
             return draw(shared=self.shared_coins) < share[key]
 
-        if share['class_mix'] > 0 and current_iter() >= view.class_mix_start:
+        if share['class_mix'] > 0 and current_iter() >= in_iterations(view.class_mix_start):
             images, targets = class_mix(
                 images,
                 targets,

@@ -20,7 +20,16 @@ from ...utils.running_stats import RunningStats
 from ..decode_heads import ContrastHead
 from ..losses import PixelCrossEntropyLoss
 from ..mixing import Mixed
-from ..utils import NamedEMA, build_slot, current_iter, supervised_losses
+from ..utils import (
+    NamedEMA,
+    RequiredHook,
+    build_slot,
+    check_length,
+    current_iter,
+    in_iterations,
+    supervised_losses,
+)
+from ..utils.ramp import max_iters
 from .student_view import StudentView
 
 BRANCHES = ('student', 'teacher')
@@ -88,7 +97,8 @@ class SemiSupervisedSegmentor(EncoderDecoder):
             in those on pseudo-labels; none weighs all alike. Needs ``PixelCrossEntropyLoss``.
         extra_views (list[dict], optional): Arguments of :class:`StudentView`: further views of the
             unlabelled images that ``unsup_loss`` is applied to, beside ``student_view``.
-        semi_train_cfg (dict, optional): ``burn_in`` (int, default 0): iterations on labels alone;
+        semi_train_cfg (dict, optional): ``burn_in`` (float, default 0): iterations on labels
+            alone, or a share of the training in (0, 1);
             ``hard_labels`` (bool, default False): the unsupervised loss sees the teacher's argmax
             instead of its probabilities; ``teacher_view`` and ``student_view`` (``'weak'`` and
             ``'strong'``): the branch that each of them sees; ``teacher_norm``: ``'running'`` (default)
@@ -134,6 +144,11 @@ class SemiSupervisedSegmentor(EncoderDecoder):
             self.unsup_loss = nn.ModuleList(MODELS.build(cfg) for cfg in unsup_loss)
         else:
             self.unsup_loss = None if unsup_loss is None else MODELS.build(unsup_loss)
+        if extra_views and self.unsup_loss is None:
+            raise ValueError(
+                f'extra_views={[view["view"] for view in extra_views]} do nothing without unsup_loss, '
+                'which is applied to them: give unsup_loss, or leave them out.'
+            )
         self.extra_views = nn.ModuleList(StudentView(**view) for view in extra_views or [])
         self.semi_test_cfg = _read_test_cfg(**(semi_test_cfg or {}))
         self._check_heads()
@@ -141,6 +156,10 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         self.register_buffer('ema_steps', torch.zeros((), dtype=torch.long))
         #: Whether a checkpoint with a teacher has been loaded, which must then not be overwritten.
         self.teacher_loaded = False
+        self.hook = RequiredHook(
+            'MeanTeacherHook',
+            'the teacher never moves and its labels are those of its first weights',
+        )
         self.running_stats = RunningStats()
         self.taps = sorted({head.tap for _, head in self.contrast_heads() if head.tap})
         for name in self.taps:
@@ -214,6 +233,26 @@ class SemiSupervisedSegmentor(EncoderDecoder):
 
     # ------------------------------------------------------------------ training
 
+    @property
+    def burn_in(self) -> int:
+        """Iterations on labels alone."""
+        return in_iterations(self.semi_train_cfg.burn_in)
+
+    def _check_unlabeled(self) -> None:
+        """Refuse to train on unlabelled images from which nothing can be learnt."""
+        self.hook.check()
+        if 0 < max_iters() <= self.burn_in:
+            raise ValueError(
+                f'semi_train_cfg.burn_in={self.semi_train_cfg.burn_in} lasts for all of the '
+                f'{max_iters()} iterations, so that no unlabelled image is used: shorten it, give a '
+                'share of the training (0.1), or raise train_cfg.max_iters.'
+            )
+        if self.unsup_loss is None and not self.contrast_heads():
+            raise ValueError(
+                'nothing learns from the unlabelled images: the model has neither unsup_loss nor a '
+                'contrast head; give one, or train on the labelled images alone.'
+            )
+
     def loss(self, inputs: Tensor | dict[str, Tensor], data_samples: Any) -> dict[str, Tensor]:
         """Compute the losses of a batch.
 
@@ -236,7 +275,9 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         stats: Stats = {}
         teacher_view = self.semi_train_cfg.teacher_view
         student_view = self.semi_train_cfg.student_view
-        burnt_in = current_iter() >= self.semi_train_cfg.burn_in
+        if student_view in inputs:
+            self._check_unlabeled()
+        burnt_in = current_iter() >= self.burn_in
         if student_view in inputs and burnt_in:
             step.teacher, step.pseudo, stats = self.get_pseudo_labels(
                 inputs[teacher_view], data_samples[teacher_view]
@@ -483,7 +524,7 @@ def _check_takes_class_weights(name: str, head: nn.Module) -> None:
 
 
 def _read_train_cfg(
-    burn_in: int = 0,
+    burn_in: float = 0,
     hard_labels: bool = False,
     teacher_view: str = 'weak',
     student_view: str = 'strong',
@@ -495,8 +536,7 @@ def _read_train_cfg(
             f"semi_train_cfg.{next(iter(unknown))} is unknown: use 'burn_in', 'hard_labels', "
             "'teacher_view', 'student_view' and 'teacher_norm'."
         )
-    if burn_in < 0:
-        raise ValueError(f'semi_train_cfg.burn_in={burn_in} counts iterations: give a number >= 0.')
+    check_length(burn_in, 'semi_train_cfg.burn_in')
     for key, view in (('teacher_view', teacher_view), ('student_view', student_view)):
         if view not in VIEWS:
             raise ValueError(f"semi_train_cfg.{key}='{view}' is unknown: use one of {VIEWS}.")

@@ -5,7 +5,8 @@ from .class_groups import class_blocks, rows_by_class, top_per_class
 from .class_selectors import ClassBatchNorm, ClassSelectors
 from .dist import gather_own_first, gather_with_grad, reduce_mean, reduce_sum
 from .ema import NamedEMA
-from .ramp import Ramp, current_iter, log_progress, training_progress
+from .ramp import Ramp, check_length, current_iter, in_iterations, log_progress, training_progress
+from .required_hook import RequiredHook
 from .slots import build_slot
 from .supervised import supervised_losses
 
@@ -14,13 +15,16 @@ __all__ = [
     'ClassSelectors',
     'NamedEMA',
     'Ramp',
+    'RequiredHook',
     'build_slot',
+    'check_length',
     'class_blocks',
     'closest_anchors',
     'current_iter',
     'gather_own_first',
     'gather_pixels',
     'gather_with_grad',
+    'in_iterations',
     'log_progress',
     'reduce_mean',
     'reduce_sum',

@@ -14,17 +14,45 @@ def current_iter() -> int:
 
 def training_progress() -> float:
     """Return the share of the running Runner's iterations that are done, or 0 where none runs."""
-    total = _max_iters()
+    total = max_iters()
     return min(current_iter() / total, 1.0) if total else 0.0
+
+
+def in_iterations(length: float) -> int:
+    """Return a length of the running Runner's training in iterations.
+
+    Args:
+        length (float): Iterations, or a share of the training in (0, 1), which is rounded; a share of
+            0 iterations where none runs.
+    """
+    return round(length * max_iters()) if 0 < length < 1 else int(length)
+
+
+def check_length(length: float, name: str) -> None:
+    """Refuse what is neither a number of iterations nor a share of the training.
+
+    Args:
+        length (float): The value.
+        name (str): What to call it in the error.
+
+    Raises:
+        ValueError: If it is negative, or above 1 and no whole number.
+    """
+    if length < 0 or (length >= 1 and length != int(length)):
+        raise ValueError(
+            f'{name}={length} is neither a whole number of iterations nor a share of the training in '
+            '(0, 1): give one of them, or 0.'
+        )
 
 
 def log_progress() -> float:
     r"""Return :math:`\log(1 + i) / \log(1 + n)` of the running Runner's iteration i of n, or 0."""
-    total = _max_iters()
+    total = max_iters()
     return min(math.log1p(current_iter()) / math.log1p(total), 1.0) if total else 0.0
 
 
-def _max_iters() -> int:
+def max_iters() -> int:
+    """Return the number of iterations of the running Runner's training, or 0 where none runs."""
     return MessageHub.get_current_instance().get_info('max_iters', default=0) or 0
 
 
@@ -37,18 +65,17 @@ class Ramp:
     leaves origin and clipping open, both follow the published code.
 
     Args:
-        start (int): First iteration with a weight above 0.
-        length (int): Iterations until the weight is 1; 0 means a step at ``start``.
+        start (float): First iteration with a weight above 0.
+        length (float): Iterations until the weight is 1; 0 means a step at ``start``. Either may be
+            a share of the training in (0, 1), which follows ``max_iters``.
 
     Raises:
-        ValueError: If ``start`` or ``length`` is negative.
+        ValueError: If ``start`` or ``length`` is neither.
     """
 
-    def __init__(self, start: int = 0, length: int = 0) -> None:
-        if start < 0 or length < 0:
-            raise ValueError(
-                f'Ramp(start={start}, length={length}) counts iterations: give numbers >= 0.'
-            )
+    def __init__(self, start: float = 0, length: float = 0) -> None:
+        check_length(start, 'ramp.start')
+        check_length(length, 'ramp.length')
         self.start = start
         self.length = length
 
@@ -58,7 +85,8 @@ class Ramp:
         Args:
             iteration (int): 0-based training iteration.
         """
-        if iteration < self.start:
+        start, length = in_iterations(self.start), in_iterations(self.length)
+        if iteration < start:
             return 0.0
-        t = 1.0 if self.length == 0 else min((iteration - self.start) / self.length, 1.0)
+        t = 1.0 if length == 0 else min((iteration - start) / length, 1.0)
         return math.exp(-5.0 * (1.0 - t) ** 2)

@@ -17,7 +17,7 @@ def train(tmp_path, model, max_iters, **hook):
         tmp_path,
         model,
         max_iters=max_iters,
-        hooks=[{'type': 'SemiDiagnosticsHook', **hook}],
+        hooks=[{'type': 'MeanTeacherHook'}, {'type': 'SemiDiagnosticsHook', **hook}],
         experiment_name=f'{tmp_path.name}',
     )
     runner = Runner.from_cfg(cfg)
@@ -157,7 +157,7 @@ def test_the_hook_writes_before_the_log_line(tmp_path):
         tmp_path,
         semi_cfg(size=SIZE),
         max_iters=2,
-        hooks=[{'type': 'SemiDiagnosticsHook', 'interval': 2}],
+        hooks=[{'type': 'MeanTeacherHook'}, {'type': 'SemiDiagnosticsHook', 'interval': 2}],
         experiment_name='line',
     )
     cfg['default_hooks']['logger']['interval'] = 2

@@ -10,7 +10,10 @@ SIZE = (16, 16)
 
 
 def make_runner(tmp_path, model=None, **kwargs):
-    cfg = runner_cfg(tmp_path, model or semi_cfg(size=SIZE), experiment_name=tmp_path.name)
+    hooks = [{'type': 'MeanTeacherHook'}]
+    cfg = runner_cfg(
+        tmp_path, model or semi_cfg(size=SIZE), hooks=hooks, experiment_name=tmp_path.name
+    )
     cfg.update(validation_cfg(2, 4))
     cfg.update(kwargs)
     return Runner.from_cfg(cfg)

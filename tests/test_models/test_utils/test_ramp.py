@@ -4,7 +4,7 @@ import pytest
 from helpers import set_iter
 from mmengine.logging import MessageHub
 
-from mmseg_contrast.models.utils import Ramp, current_iter, log_progress
+from mmseg_contrast.models.utils import Ramp, current_iter, in_iterations, log_progress
 
 
 @pytest.mark.parametrize(('start', 'length'), [(0, 250), (2250, 4000), (7, 1)])
@@ -23,10 +23,26 @@ def test_length_zero_is_a_step():
     assert Ramp()(0) == 1
 
 
-@pytest.mark.parametrize(('start', 'length'), [(-1, 2), (0, -3)])
-def test_negative_counts_are_named(start, length):
-    with pytest.raises(ValueError, match=f'start={start}, length={length}'):
+@pytest.mark.parametrize(
+    ('start', 'length', 'named'),
+    [(-1, 2, r'ramp\.start=-1'), (0, -0.1, r'ramp\.length=-0\.1'), (0, 2.5, r'ramp\.length=2\.5')],
+)
+def test_what_is_no_length_is_named(start, length, named):
+    with pytest.raises(ValueError, match=f'{named} is neither a whole number of iterations nor'):
         Ramp(start, length)
+
+
+def test_shares_follow_the_length_of_the_training():
+    ramp = Ramp(start=0.1, length=0.2)
+    assert ramp(0) == 1, 'without a Runner there is no training to take a share of'
+    for total in (100, 3000, 25000):
+        MessageHub.get_current_instance().update_info('max_iters', total)
+        assert in_iterations(0.1) == total // 10
+        for done in (0, 0.05, 0.1, 0.25, 0.3, 1):
+            iteration = round(done * total)
+            expected = Ramp(total // 10, total // 5)(iteration)
+            assert ramp(iteration) == pytest.approx(expected, rel=1e-12)
+    assert [in_iterations(length) for length in (0, 1, 250, 2250.0)] == [0, 1, 250, 2250]
 
 
 def test_current_iter_is_that_of_the_runner_or_zero():
