@@ -14,6 +14,7 @@ import torch
 import yaml
 from mmengine.config import Config, DictAction
 from mmengine.dataset import Compose
+from mmengine.logging import MessageHub
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, MODELS
 from PIL import Image
@@ -22,6 +23,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 import mmseg_contrast  # noqa: F401
 from mmseg_contrast.engine.hooks.check_setup_hook import check_branches, check_classes
 from mmseg_contrast.models.decode_heads import ContrastHead
+from mmseg_contrast.models.utils import Ramp, in_iterations
 from mmseg_contrast.structures import Features
 
 ROOT = Path(__file__).parents[1]
@@ -673,6 +675,28 @@ def test_the_recipe_of_the_main_readme_is_a_whole_config(tmp_path):
     model = MODELS.build(cfg.model)
     parts = [DATASETS.build({**each, 'lazy_init': True}) for each in sources(cfg)]
     assert check_branches(parts, model) == check_classes(parts, model) == []
+    used, full = shares_of_the_training(cfg.model, cfg.train_cfg.max_iters)
+    # from 10 % on with a ramp of 15 %
+    assert (used, full) == (pytest.approx(0.9), pytest.approx(0.75))
+
+
+def shares_of_the_training(model, total):
+    """Shares of the iterations in which the pseudo-labels have a weight, and their whole weight."""
+    MessageHub.get_current_instance().update_info('max_iters', total)
+    losses = model.unsup_loss if isinstance(model.unsup_loss, list) else [model.unsup_loss]
+    ramp = Ramp(**losses[0].get('ramp', {}))
+    burn_in = in_iterations(model.semi_train_cfg.get('burn_in', 0))
+    weights = np.array([ramp(i) * (i >= burn_in) for i in range(0, total, total // 1000)])
+    return (weights > 0).mean(), (weights == 1).mean()
+
+
+@pytest.mark.parametrize('name', sorted(n for n in CONFIGS if is_semi(n)))
+def test_unlabelled_images_count_for_most_of_the_training(name):
+    cfg = load(name)
+    if cfg.model.get('unsup_loss') is not None:
+        used, full = shares_of_the_training(cfg.model, cfg.train_cfg.max_iters)
+        # 2,250 + 4,000 of 20,000 iterations at least, but for the mosaics' 1,000
+        assert used >= 0.6 and full >= (0.2 if 'mosaic' in name else 0.68)
 
 
 @pytest.mark.parametrize('folder', DOCUMENTED)

@@ -21,6 +21,12 @@ model = dict(
     decode_head=dict(num_classes=9),
     # stride 4; fewer pixels than the paper's 20, which take most of the time on a CPU
     auxiliary_head=[
-        dict(_base_.c3_contrast, in_channels=32, in_index=0, samples_per_class=8),
+        dict(
+            _base_.c3_contrast,
+            in_channels=32,
+            in_index=0,
+            samples_per_class=8,
+            ramp=dict(start=0, length=250),
+        ),
     ],
 )

@@ -21,7 +21,7 @@ model = dict(
     data_preprocessor=data_preprocessor,
     auxiliary_head=[
         *_base_.model.auxiliary_head,
-        dict(_base_.c3_contrast, in_channels=256),
+        dict(_base_.c3_contrast, in_channels=256, ramp=dict(start=0, length=250)),
     ],
 )
 # weaker than in the paper: a net from scratch has no features yet that survive more

@@ -5,14 +5,14 @@
 #         data_preprocessor=data_preprocessor,
 #         auxiliary_head=[dict(_base_.c3_contrast, in_channels=...)])
 # Lengths are shares of the training. c3semiseg_published.py has the paper's iterations.
-burn_in = 0.09
+burn_in = 0.1
 c3semiseg = dict(
     type='SemiSupervisedSegmentor',
     selector=dict(type='DynamicConfidentRegionSelection', keep_ratio=0.8, momentum=0.9),
     mixing=dict(type='CrossSetCutMix', pairs='random', area=0.5),
     # 50 in the published code, which also divides by its 19 classes
     unsup_loss=dict(
-        type='ConsistencyLoss', loss_weight=2.63, ramp=dict(start=burn_in, length=0.16)
+        type='ConsistencyLoss', loss_weight=2.63, ramp=dict(start=burn_in, length=0.15)
     ),
     semi_train_cfg=dict(burn_in=burn_in),
     semi_test_cfg=dict(predict_on='student'),
@@ -24,7 +24,7 @@ c3_contrast = dict(
     temperature=0.15,
     samples_per_class=20,
     loss_weight=0.1,
-    ramp=dict(start=0, length=0.01),
+    ramp=dict(start=0, length=0.05),
 )
 custom_hooks = [
     dict(type='CheckSetupHook'),

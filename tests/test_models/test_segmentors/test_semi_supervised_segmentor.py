@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from helpers import (
     CHANNELS,
+    bank_contrast_cfg,
     build,
     contrast_cfg,
     data_sample,
@@ -16,6 +17,7 @@ from helpers import (
     prepared,
     random_batch,
     random_image,
+    runner_cfg,
     semi_cfg,
     separate_teacher,
     set_iter,
@@ -23,6 +25,7 @@ from helpers import (
     without_gradient,
 )
 from mmengine.config import ConfigDict
+from mmengine.runner import Runner
 from mmengine.runner.checkpoint import load_state_dict
 from mmseg.registry import MODELS
 from torch import nn
@@ -606,3 +609,61 @@ def test_heads_with_different_ignore_indices_are_refused():
         ValueError, match=r'aux_0\.ignore_index=255 but decode_head\.ignore_index=0'
     ):
         build(cfg)
+
+
+# ------------------------------------------------------------------ in a Runner
+
+
+def train(tmp_path, hooks=({'type': 'MeanTeacherHook'},), **model):
+    cfg = runner_cfg(tmp_path, semi_cfg(size=(16, 16), **model), max_iters=4, hooks=hooks)
+    cfg['experiment_name'] = tmp_path.name
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    return runner
+
+
+@pytest.mark.parametrize('hooks', [(), ({'type': 'EarlyStoppingHook', 'monitor': 'mIoU'},)])
+@pytest.mark.parametrize('burn_in', [0, 3])
+def test_a_teacher_that_no_hook_moves_is_refused_in_the_first_step(tmp_path, hooks, burn_in):
+    said = (
+        r'custom_hooks has no MeanTeacherHook, so that the teacher never moves.* \*_base_\.custom'
+    )
+    with pytest.raises(ValueError, match=said):
+        train(tmp_path, hooks, semi_train_cfg={'burn_in': burn_in})
+    assert not list(tmp_path.glob('*.pth'))
+
+
+CSC = {
+    'type': 'CSCContrastHead',
+    'in_channels': CHANNELS,
+    'channels': 5,
+    'in_index': 'decode',
+    'bank': {'size': 8},
+}
+
+
+@pytest.mark.parametrize('head', [bank_contrast_cfg(bank_start=3), CSC])
+def test_a_bank_that_no_hook_writes_is_refused_in_the_first_step(tmp_path, head):
+    said = 'custom_hooks has no MemoryBankHook, so that nothing writes the memory bank'
+    with pytest.raises(ValueError, match=said):
+        train(tmp_path, auxiliary_head=[head])
+
+
+@pytest.mark.parametrize('burn_in', [4, 5, 2250])
+def test_a_burn_in_as_long_as_the_training_is_refused(tmp_path, burn_in):
+    said = rf'burn_in={burn_in} lasts for all of the 4 iterations, so that no unlabelled image is'
+    with pytest.raises(ValueError, match=said):
+        train(tmp_path, semi_train_cfg={'burn_in': burn_in})
+
+
+@pytest.mark.parametrize(('burn_in', 'averaged'), [(3, 1), (0.75, 1), (0.5, 2), (0.25, 3), (0, 4)])
+def test_a_burn_in_may_be_a_share_of_the_training(tmp_path, burn_in, averaged):
+    model = train(tmp_path, semi_train_cfg={'burn_in': burn_in}).model
+    assert int(model.ema_steps) == averaged and model.burn_in == 4 - averaged
+
+
+def test_unlabelled_images_that_teach_nothing_are_refused(tmp_path):
+    with pytest.raises(ValueError, match='neither unsup_loss nor a contrast head'):
+        train(tmp_path, unsup_loss=None, auxiliary_head=None)
+    with pytest.raises(ValueError, match=r"extra_views=\['weak'\] do nothing without unsup_loss"):
+        build(semi_cfg(unsup_loss=None, extra_views=[{'view': 'weak'}]))
