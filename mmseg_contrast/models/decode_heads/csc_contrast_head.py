@@ -26,9 +26,10 @@ from ..utils import (
 from ..utils.precision import without_autocast
 from .contrast_head import ContrastHead, anchor_mean, group_by_class
 
-FALLBACKS = ('per_class', 'paper')
+FALLBACKS = ('per_class', 'paper', 'official')
 SOURCES = ('student', 'teacher')
 ENQUEUED = ('anchors', 'pixels')
+REDUCTIONS = ('mean', 'sum')
 
 
 @MODELS.register_module()
@@ -45,7 +46,8 @@ class CSCContrastHead(ContrastHead):
 
     with positives P from the anchors of the same class and that class's bank rows, negatives from those
     of all other classes, and the gradient going to both sides of a pair of anchors. Source: CSC, Eq.
-    6, with a mean where it has a sum over the N positives (N = 1 in the paper). In distributed
+    6, with a mean where it has a sum over the N positives, unless ``reduction='sum'`` (the same for N = 1,
+    as in the paper). In distributed
     training each rank's anchors meet those of all ranks. Both terms see the bank of the step before,
     unless ``between_halves``; :class:`MemoryBankHook` updates it after the step (Algorithm 1).
 
@@ -55,9 +57,12 @@ class CSCContrastHead(ContrastHead):
     Args:
         temperature (float): :math:`\tau`, above 0.
         top_n (int, optional): N, at least 1; None takes all positives (Eq. 5).
+        reduction (str): ``'mean'`` (published code) or ``'sum'`` (Eq. 5a and 6a) over the positives of an
+            anchor.
         samples_per_class (int | Sequence[int]): Anchors of each class in each image.
         hard_ratio (float): Share of hard pixels among them, in [0, 1].
-        min_pixels (int): Classes with fewer pixels of an image's feature grid are left out of it.
+        min_pixels (int | Sequence[int]): Classes with fewer pixels of an image's feature grid are left
+            out of it; one number, or one for each class.
         bank (dict, optional): Arguments of :class:`ConsistencySeparationModule`; None contrasts
             within the batch alone.
         enqueue_per_class (int): Pixels of each class and image that are offered to the bank.
@@ -70,7 +75,8 @@ class CSCContrastHead(ContrastHead):
         source (str): Network that feeds the bank, ``'student'`` (Algorithm 1) or ``'teacher'``
             (the paper's Fig. 3).
         fallback (str): What is done while classes have no rows yet: ``'per_class'`` goes without these
-            rows; ``'paper'`` takes Eq. 5 within the batch for all classes until each has rows.
+            rows; ``'paper'`` takes Eq. 5 within the batch for all classes until each has rows;
+            ``'official'`` Eq. 6 within the batch (published code).
         anchor_filter (tuple[float, float], optional): Shares of the unlabelled anchors, at the first
             and at the last iteration, in [0, 1]. Given, pixels that the selector rejects are sampled
             too, and of the unlabelled anchors the share (growing with the logarithm of the iteration)
@@ -89,9 +95,10 @@ class CSCContrastHead(ContrastHead):
         *,
         temperature: float = 0.1,
         top_n: int | None = 1,
+        reduction: str = 'mean',
         samples_per_class: int | Sequence[int] = 64,
         hard_ratio: float = 0.5,
-        min_pixels: int = 1,
+        min_pixels: int | Sequence[int] = 1,
         bank: dict | None = None,
         enqueue_per_class: int = 10,
         enqueue: str = 'anchors',
@@ -120,25 +127,19 @@ class CSCContrastHead(ContrastHead):
             ('fallback', fallback, FALLBACKS),
             ('source', source, SOURCES),
             ('enqueue', enqueue, ENQUEUED),
+            ('reduction', reduction, REDUCTIONS),
         ):
             if value not in known:
                 raise ValueError(f"{name}({key}='{value}') is unknown: use one of {known}.")
         if anchor_filter is not None and not 0 <= min(anchor_filter) <= max(anchor_filter) <= 1:
             raise ValueError(f'{name}(anchor_filter={anchor_filter}) are shares: use [0, 1].')
-        if isinstance(samples_per_class, int):
-            limits = [samples_per_class] * self.num_classes
-        else:
-            limits = list(samples_per_class)
-        if len(limits) != self.num_classes or min(limits) < 0 or max(limits) < 1:
-            raise ValueError(
-                f'{name}(samples_per_class={samples_per_class}) must be one number above 0, or one '
-                f'for each of the {self.num_classes} classes.'
-            )
+        limits = self._for_each_class('samples_per_class', samples_per_class)
+        least = self._for_each_class('min_pixels', min_pixels)
         self.temperature = temperature
         self.top_n = top_n
         self.num_samples = max(limits)
         self.hard_ratio = hard_ratio
-        self.min_pixels = min_pixels
+        self.reduction = reduction
         self.enqueue_per_class = enqueue_per_class
         self.enqueue = enqueue
         self.update_interval = update_interval
@@ -148,10 +149,20 @@ class CSCContrastHead(ContrastHead):
         self.fallback = fallback
         self.anchor_filter = anchor_filter
         self.register_buffer('limits', torch.tensor(limits), persistent=False)
+        self.register_buffer('min_pixels', torch.tensor(least), persistent=False)
         self.bank = None
         if bank is not None:
             bank = {'num_classes': self.num_classes, 'channels': channels, **bank}
             self.bank = ConsistencySeparationModule(**bank)
+
+    def _for_each_class(self, key: str, numbers: int | Sequence[int]) -> list[int]:
+        each = [numbers] * self.num_classes if isinstance(numbers, int) else list(numbers)
+        if len(each) != self.num_classes or min(each) < 0 or max(each) < 1:
+            raise ValueError(
+                f'{type(self).__name__}({key}={numbers}) must be one number above 0, or one for each of '
+                f'the {self.num_classes} classes.'
+            )
+        return each
 
     def drop_student_state(self) -> None:
         """Drop the bank: there is one copy, the student's."""
@@ -223,10 +234,13 @@ class CSCContrastHead(ContrastHead):
         if share is not None:
             mask = closest_anchors(keys, key_mask, share, **rows).narrow(1, offset, mask.shape[1])
         batch = (anchors, keys, mask, key_mask, self.temperature, offset)
-        loss, counts = _mean(*grouped_contrast(*batch, **rows, top_n=self.top_n))
-        if self.fallback == 'paper' and self.bank is not None:
+        options = {'top_n': self.top_n, 'reduction': self.reduction}
+        loss, counts = _mean(*grouped_contrast(*batch, **rows, **options))
+        if self.fallback != 'per_class' and self.bank is not None:
             missing = (self.bank.count == 0).any()
-            within, numbers = _mean(*grouped_contrast(*batch))
+            if self.fallback == 'paper':
+                options['top_n'] = None
+            within, numbers = _mean(*grouped_contrast(*batch, **options))
             loss = torch.where(missing, within, loss)
             counts = torch.where(missing, numbers, counts)
         return loss, counts

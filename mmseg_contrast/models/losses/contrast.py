@@ -44,6 +44,7 @@ def grouped_contrast(
     bank: Tensor | None = None,
     bank_mask: Tensor | None = None,
     top_n: int | None = None,
+    reduction: str = 'mean',
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     r"""Supervised contrast of anchors against keys that are grouped by class.
 
@@ -74,6 +75,8 @@ def grouped_contrast(
         bank (Tensor, optional): Unit vectors of shape (C, L, D); constants, no gradient reaches them.
         bank_mask (Tensor, optional): Bool of shape (C, L); needed with ``bank``.
         top_n (int, optional): N, at least 1; an anchor with fewer positives keeps those it has.
+        reduction (str): ``'mean'`` or, without the factor :math:`1 / |P_i|`, ``'sum'`` over the positives
+            of an anchor.
 
     Returns:
         tuple[Tensor, Tensor, Tensor, Tensor]: Sum of the loss over the anchors that have a positive,
@@ -95,13 +98,16 @@ def grouped_contrast(
         positives = positives - key_mask[:, own_offset : own_offset + num_anchors].long()
     counted = anchor_mask & (positives > 0)
     positives, negatives = positives * counted, (own.sum() - own).unsqueeze(1) * counted
+    divisor = positives if top_n is None else positives.clamp(max=top_n)
+    if reduction == 'sum':
+        divisor = counted.long()
     with without_autocast(anchors):
         loss = _GroupedContrast.apply(
             anchors,
             keys,
             bank,
             counted,
-            positives if top_n is None else positives.clamp(max=top_n),
+            divisor,
             key_mask,
             bank_mask,
             temperature,
@@ -126,7 +132,7 @@ class _GroupedContrast(torch.autograd.Function):
         keys: Tensor,
         bank: Tensor | None,
         counted: Tensor,
-        positives: Tensor,
+        divisor: Tensor,
         key_mask: Tensor,
         bank_mask: Tensor | None,
         temperature: float,
@@ -149,7 +155,7 @@ class _GroupedContrast(torch.autograd.Function):
         ]
         places = [torch.arange(size, device=device) for size in sizes]
         # Weight of each positive of an anchor; 0 leaves the anchor out.
-        share = (counted.to(anchors.dtype) / positives.clamp(min=1)).flatten()
+        share = (counted.to(anchors.dtype) / divisor.clamp(min=1)).flatten()
         row = _counted_rows(share)
         loss = anchors.new_zeros(())
         gradient = torch.zeros_like(flat)

@@ -13,7 +13,7 @@ from ..utils.dist import reduce_mean
 from ..utils.precision import without_autocast
 from ..utils.ramp import Ramp, current_iter
 
-NORMS = ('valid', 'all')
+NORMS = ('valid', 'all', 'coverage')
 
 
 def pixel_cross_entropy(
@@ -28,9 +28,15 @@ def pixel_cross_entropy(
 
     .. math:: L = \frac{1}{Z} \sum_i w_i \, \sum_c -\alpha_c p_{ic} \log softmax(z_i)_c
 
-    with :math:`Z = \sum_i w_i` (``norm='valid'``: mean over the pixels that count) or the number of
-    all pixels (``norm='all'``). In distributed training Z is the mean over the ranks, so that the
-    averaged gradient is that of the joint batch. No host sync; 0 where no pixel counts.
+    where Z is
+
+    - ``norm='valid'``: :math:`\sum_i w_i`, for the mean over the pixels that count;
+    - ``norm='all'``: the number N of all pixels;
+    - ``norm='coverage'``: :math:`(\sum_i w_i)^2 / N`, for the mean over the pixels that count divided
+      by their share of all pixels (published code of U2PL).
+
+    In distributed training Z is the mean over the ranks, so that the averaged gradient is that of the
+    joint batch. No host sync; 0 where no pixel counts.
 
     Args:
         logits (Tensor): Logits of shape (B, C, H, W).
@@ -38,7 +44,7 @@ def pixel_cross_entropy(
         weight (Tensor, optional): Weight of each pixel, (B, H, W). Defaults to 1 wherever the label
             is not ignored.
         class_weight (Tensor, optional): :math:`\alpha`, factor of each class, (C,); not part of Z.
-        norm (str): ``'valid'`` or ``'all'``.
+        norm (str): What Z is.
         ignore_index (int): Hard label that never counts.
 
     Returns:
@@ -47,8 +53,10 @@ def pixel_cross_entropy(
     loss, valid = pixel_losses(logits, target, class_weight, ignore_index)
     if weight is not None:
         valid = valid * weight
-    total = valid.sum() if norm == 'valid' else loss.new_full((), loss.numel())
+    total = loss.new_full((), loss.numel()) if norm == 'all' else valid.sum()
     total = reduce_mean(total)
+    if norm == 'coverage':
+        total = total.square() / loss.numel()
     return (loss * valid).sum() / torch.where(total > 0, total, 1)
 
 
@@ -100,7 +108,8 @@ class PixelCrossEntropyLoss(nn.Module):
     Args:
         class_weight (list[float] | str, optional): Factor of each class, or a file of them, as MMSeg's
             losses take it.
-        norm (str): ``'valid'`` divides by the labelled pixels, ``'all'`` by all pixels.
+        norm (str): ``'valid'`` divides by the labelled pixels, ``'all'`` by all pixels, ``'coverage'``
+            by the labelled ones and by their share.
         loss_weight (float): Factor of the loss.
         loss_name (str): Log key, starts with ``loss_``.
 
@@ -173,7 +182,9 @@ class ConsistencyLoss(nn.Module):
 
     Args:
         loss_weight (float): :math:`\lambda`.
-        norm (str): ``'valid'`` divides by the sum of the weights, ``'all'`` by all pixels.
+        norm (str): ``'valid'`` divides by the sum of the weights, ``'all'`` by all pixels,
+            ``'coverage'`` by the sum of the weights and by its share of all pixels: the fewer pixels are
+            kept, the more each counts (published code of U2PL and CSC).
         ramp (dict, optional): Arguments of :class:`Ramp`; none means a weight of 1 throughout.
 
     Raises:

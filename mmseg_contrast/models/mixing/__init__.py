@@ -4,5 +4,6 @@ from .augmented_views import AugmentedViews
 from .base import Mixed
 from .class_mix import class_mix
 from .cross_set_cutmix import CrossSetCutMix
+from .ring_cutmix import RingCutMix
 
-__all__ = ['AugmentedViews', 'CrossSetCutMix', 'Mixed', 'class_mix']
+__all__ = ['AugmentedViews', 'CrossSetCutMix', 'Mixed', 'RingCutMix', 'class_mix']

@@ -28,7 +28,8 @@ class CrossSetCutMix(nn.Module):
         pairs (str): ``'random'`` pairs all images of the batch at random; ``'cross'`` always a
             labelled with an unlabelled one (what is left over stays unmixed); ``'intra'`` pairs
             within each set; ``'unlabeled'`` pairs within the unlabelled set and leaves the labelled
-            images alone (CutMix as in U2PL, UniMatch and CSC).
+            images alone. U2PL, UniMatch and CSC mix this set too, though not by an exchange:
+            :class:`RingCutMix` is the one of U2PL and CSC.
         area (float | tuple[float, float]): Share of the image in the box, or its range, in (0, 1].
         prob (float): Probability that a pair is mixed.
 
@@ -124,16 +125,27 @@ def draw_boxes(
     Returns:
         Tensor: Bool of shape (B, H, W), True inside the box.
     """
-    draws = torch.rand(4, count, 1, device=device)
+    draws = torch.rand(2, count, 1, device=device)
     share = area[0] + (area[1] - area[0]) * draws[0]
-    height_share = share ** draws[1]
+    height = share ** draws[1]
+    return place_boxes(height, share / height, size)
+
+
+def place_boxes(height: Tensor, width: Tensor, size: tuple[int, int]) -> Tensor:
+    """Place boxes of given sides at random, fully inside an image.
+
+    Args:
+        height (Tensor): Share of the image's height of each box, in [0, 1], of shape (B, 1).
+        width (Tensor): Share of its width, likewise.
+        size (tuple[int, int]): Height and width of the image.
+
+    Returns:
+        Tensor: Bool of shape (B, H, W), True inside the box.
+    """
     inside = []
-    for length, part, position in (
-        (size[0], height_share, draws[2]),
-        (size[1], share / height_share, draws[3]),
-    ):
+    for length, part in zip(size, (height, width)):
         extent = (part * length).round()
-        start = ((length - extent) * position).round()
-        place = torch.arange(length, device=device)
+        start = ((length - extent) * torch.rand_like(part)).round()
+        place = torch.arange(length, device=part.device)
         inside.append((place >= start) & (place < start + extent))
     return inside[0].unsqueeze(2) & inside[1].unsqueeze(1)

@@ -14,7 +14,7 @@ def sample_anchors(
     num_samples: int,
     hard: Tensor | None = None,
     hard_ratio: float = 0.5,
-    min_pixels: int = 1,
+    min_pixels: int | Tensor = 1,
     limits: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Draw up to K pixels of each class in each image, without replacement.
@@ -30,7 +30,8 @@ def sample_anchors(
         num_samples (int): K, pixels per class and image.
         hard (Tensor, optional): Bool of shape (B, h, w). Without it sampling is uniform.
         hard_ratio (float): Share of hard pixels, in [0, 1].
-        min_pixels (int): Classes with fewer pixels in an image are left out of it.
+        min_pixels (int | Tensor): Classes with fewer pixels in an image are left out of it; one number,
+            or one for each class, int64 of shape (C,).
         limits (Tensor, optional): Pixels of each class per image in the place of K, int64 of shape
             (C,), at most K.
 
@@ -58,6 +59,8 @@ def sample_anchors(
     rank = torch.arange(len(key), device=device) - starts[key]
 
     num_hard, num_easy = counts[:-1].view(groups, 2).unbind(1)
+    if isinstance(min_pixels, Tensor):
+        min_pixels = min_pixels.repeat(batch)
     enough = num_hard + num_easy >= min_pixels
     if limits is None:
         limits = torch.full((num_classes,), num_samples, device=device)

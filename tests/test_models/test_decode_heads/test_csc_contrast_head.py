@@ -59,8 +59,8 @@ def random_step(num_labeled=2, num_unlabeled=2, size=SIZE):
     )
 
 
-def literal_half(z, labels, rows, temperature, top_n, anchors=None):
-    """Eq. 6 (mean over the N) by loops; with rows of no class and all positives it is Eq. 5."""
+def literal_half(z, labels, rows, temperature, top_n, reduction='mean', anchors=None):
+    """Eq. 6 by loops; with rows of no class and all positives it is Eq. 5."""
     used = [i for i in range(len(labels)) if labels[i] != 255]
     terms = []
     for i in used if anchors is None else anchors:
@@ -72,11 +72,12 @@ def literal_half(z, labels, rows, temperature, top_n, anchors=None):
             continue
         s = sorted((z[i] @ p / temperature for p in positives), key=float, reverse=True)[:top_n]
         below = torch.stack([z[i] @ n / temperature for n in negatives]).logsumexp(0)
-        terms.append(torch.stack([torch.logaddexp(x, below) - x for x in s]).mean())
+        pairs = torch.stack([torch.logaddexp(x, below) - x for x in s])
+        terms.append(getattr(pairs, reduction)())
     return torch.stack(terms).mean()
 
 
-def literal(student, step, temperature, top_n, rows=None):
+def literal(student, step, temperature, top_n, rows=None, reduction='mean'):
     """The terms of the two halves over all pixels."""
     rows = [[]] * C if rows is None else rows
     z = F.normalize(student.projector(step.student.stages[1]), dim=1)
@@ -85,7 +86,12 @@ def literal(student, step, temperature, top_n, rows=None):
     halves = [part for part in (slice(0, number), slice(number, len(z))) if len(z[part])]
     return sum(
         literal_half(
-            z[part].movedim(1, -1).flatten(0, 2), labels[part].flatten(), rows, temperature, top_n
+            z[part].movedim(1, -1).flatten(0, 2),
+            labels[part].flatten(),
+            rows,
+            temperature,
+            top_n,
+            reduction,
         )
         for part in halves
     )
@@ -119,12 +125,27 @@ def test_with_all_pixels_it_is_equation_6_of_each_half(top_n, numbers):
 
 
 @pytest.mark.filterwarnings('ignore:Converting a tensor')
-def test_fallback_of_the_paper_is_equation_5_until_no_class_is_empty():
-    student = head(samples_per_class=40, fallback='paper')
+@pytest.mark.parametrize('top_n', [1, 3, None])
+@pytest.mark.parametrize('numbers', [(4, 6, 2), (0, 0, 0)])
+def test_sum_over_the_positives_is_equation_6_as_printed(top_n, numbers):
+    """With all positives and without rows it is Eq. 5a."""
+    student = head(samples_per_class=40, top_n=top_n, reduction='sum')
+    rows = fill(student, numbers) if max(numbers) else None
+    step = random_step()
+    losses, _ = student.loss_by_step(step, head())
+    expected = literal(student, step, 0.1, top_n, rows, 'sum')
+    torch.testing.assert_close(losses['loss_contrast'], expected)
+
+
+@pytest.mark.filterwarnings('ignore:Converting a tensor')
+@pytest.mark.parametrize(('fallback', 'top_n'), [('paper', None), ('official', 1)])
+def test_fallback_is_within_the_batch_until_no_class_is_empty(fallback, top_n):
+    """Eq. 5 in the paper, Eq. 6 in the published code."""
+    student = head(samples_per_class=40, fallback=fallback)
     step = random_step()
     rows = fill(student, (4, 0, 3))
     losses, _ = student.loss_by_step(step, None)
-    torch.testing.assert_close(losses['loss_contrast'], literal(student, step, 0.1, None))
+    torch.testing.assert_close(losses['loss_contrast'], literal(student, step, 0.1, top_n))
     more = torch.zeros(C, 1, dtype=torch.bool)
     more[1] = True
     student.bank.enqueue(F.normalize(torch.randn(C, 1, DIM), dim=-1), more)
@@ -160,6 +181,20 @@ def test_halves_are_hard_and_easy_and_classes_have_their_own_numbers():
     assert int(wrong.sum()) == 4
     torch.testing.assert_close(means[0], rows[0, :8].mean(0))
     assert not means[2].any()
+
+
+def test_classes_have_their_own_least_number_of_pixels():
+    labels = torch.full((2, 4, 5), 255)
+    labels[0].view(-1)[:5] = 0
+    labels[0].view(-1)[5:9] = 1
+    labels[1].view(-1)[:4] = 0
+    labels[1].view(-1)[5:9] = 2
+    step = SemiStep(
+        Features((None, torch.randn(2, CHANNELS, 4, 5))), PixelTargets.from_labels(labels)
+    )
+    student = head(samples_per_class=3, min_pixels=[5, 4, 5], enqueue_per_class=3)
+    student.loss_by_step(step)
+    assert student.bank._staged[3].tolist() == [3, 3, 0], 'one image has enough of class 0'
 
 
 @pytest.mark.parametrize('enqueue', ['anchors', 'pixels'])
@@ -207,7 +242,7 @@ def test_anchor_filter_of_the_published_code(numbers):
 
     anchors = sorted(used, key=score)[-(3 * len(used) // 10) :]
     expected = literal_half(*halves[0], rows, 0.1, 2)
-    expected = expected + literal_half(*halves[1], rows, 0.1, 2, anchors)
+    expected = expected + literal_half(*halves[1], rows, 0.1, 2, anchors=anchors)
     losses, stats = student.loss_by_step(step, head())
     torch.testing.assert_close(losses['loss_contrast'], expected, rtol=1e-5, atol=1e-6)
     labeled = int((halves[0][1] != 255).sum())
@@ -380,6 +415,12 @@ RECIPES = {
         'mixing': {'type': 'CrossSetCutMix', 'pairs': 'unlabeled'},
         'semi_train_cfg': {'hard_labels': True},
     },
+    'published code': {
+        'selector': {'type': 'EntropyPercentileMask', 'drop': 80},
+        'mixing': {'type': 'RingCutMix'},
+        'unsup_loss': {'type': 'ConsistencyLoss', 'norm': 'coverage'},
+        'semi_train_cfg': {'hard_labels': True},
+    },
 }
 
 
@@ -388,9 +429,18 @@ RECIPES = {
 def test_a_step_on_each_recipe_has_no_host_sync(recipe, source):
     bank = {'size': 20, 'min_fill': 0.1}
     contrast = csc_cfg(in_index='decode', source=source, bank=bank)
-    if recipe == 'its own':
-        contrast.update(anchor_filter=(0.1, 0.9), between_halves=True)
-    model = build(semi_cfg(auxiliary_head=[head_cfg(in_index=0), contrast], **RECIPES[recipe]))
+    if recipe == 'published code':
+        contrast.update(
+            anchor_filter=(0.1, 0.9),
+            between_halves=True,
+            fallback='official',
+            enqueue='pixels',
+            samples_per_class=[64, 16, 16],
+            min_pixels=[2, 3, 4],
+        )
+    sampler = {'type': 'BatchOHEMPixelSampler', 'min_kept': 100}
+    other = head_cfg(in_index=0, sampler=sampler)
+    model = build(semi_cfg(auxiliary_head=[other, contrast], **RECIPES[recipe]))
     separate_teacher(model)
     head_ = model.auxiliary_head[1]
     for _ in range(2):
@@ -501,6 +551,9 @@ def test_twin_heads_of_the_paper():
         ({'enqueue_per_class': 0}, 'enqueue_per_class=0'),
         ({'update_interval': 0}, 'update_interval=0'),
         ({'fallback': 'none'}, "fallback='none'"),
+        ({'reduction': 'max'}, "reduction='max'"),
+        ({'min_pixels': 0}, 'min_pixels=0'),
+        ({'min_pixels': [1, 2]}, r'min_pixels=\[1, 2\].*each of the 3 classes'),
         ({'source': 'both'}, "source='both'"),
         ({'enqueue': 'all'}, "enqueue='all'"),
         ({'anchor_filter': (0.1, 1.1)}, r'anchor_filter=\(0.1, 1.1\)'),

@@ -21,6 +21,7 @@ def literal(
     bank=None,
     bank_mask=None,
     top_n=None,
+    reduction='mean',
 ):
     """The equation as it is printed: a loop over anchors and one over their positives."""
     classes, num_anchors, num_keys = len(anchors), anchors.shape[1], keys.shape[1]
@@ -47,7 +48,8 @@ def literal(
             for key in chosen:
                 s = anchor @ key / temperature
                 denominator = s[None] if logits is None else torch.cat([s[None], logits])
-                total = total - (s - denominator.logsumexp(0)) / len(chosen)
+                divisor = len(chosen) if reduction == 'mean' else 1
+                total = total - (s - denominator.logsumexp(0)) / divisor
             counted += 1
             positives_seen += len(similar)
             negatives_seen += len(other)
@@ -117,7 +119,8 @@ def test_keys_get_a_gradient_if_they_want_one(top_n):
 
 @pytest.mark.parametrize('top_n', [None, 1, 3, 100])
 @pytest.mark.parametrize('temperature', [0.07, 1.0])
-def test_bank_and_top_n_equal_a_literal_loop_of_equation_6(top_n, temperature):
+@pytest.mark.parametrize('reduction', ['mean', 'sum'])
+def test_bank_and_top_n_equal_a_literal_loop_of_equation_6(top_n, temperature, reduction):
     anchors, keys, anchor_mask, key_mask = random_inputs(classes=4)
     bank = F.normalize(torch.randn(4, 5, 6, dtype=torch.float64), dim=-1)
     bank_mask = torch.rand(4, 5) < 0.6
@@ -126,7 +129,7 @@ def test_bank_and_top_n_equal_a_literal_loop_of_equation_6(top_n, temperature):
     anchor_mask[1, 0] = True
     keys.requires_grad_()
     inputs = (anchors, keys, anchor_mask, key_mask, temperature)
-    options = {'bank': bank, 'bank_mask': bank_mask, 'top_n': top_n}
+    options = {'bank': bank, 'bank_mask': bank_mask, 'top_n': top_n, 'reduction': reduction}
     result, expected = grouped_contrast(*inputs, **options), literal(*inputs, **options)
     torch.testing.assert_close(result[0], expected[0], rtol=1e-9, atol=1e-9)
     assert [int(v) for v in result[1:]] == list(expected[1:])

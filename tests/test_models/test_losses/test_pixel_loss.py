@@ -27,6 +27,14 @@ def test_equals_torch_for_labels():
     torch.testing.assert_close(pixel_cross_entropy(logits, labels, norm='all'), every)
 
 
+def test_norm_by_the_coverage_is_the_mean_over_what_is_kept_divided_by_its_share():
+    logits, labels = random_inputs()
+    kept = (torch.rand(B, H, W) < 0.5) & (labels != 255)
+    mean = F.cross_entropy(logits, labels, reduction='none', ignore_index=255)[kept].mean()
+    result = pixel_cross_entropy(logits, labels, kept.float(), norm='coverage')
+    torch.testing.assert_close(result, mean * B * H * W / kept.sum())
+
+
 @pytest.mark.parametrize('norm', ['valid', 'all'])
 def test_weights_and_class_weights_against_a_loop(norm):
     logits, labels = random_inputs()
@@ -69,7 +77,7 @@ def test_one_hot_soft_labels_equal_hard_ones():
     )
 
 
-@pytest.mark.parametrize('norm', ['valid', 'all'])
+@pytest.mark.parametrize('norm', ['valid', 'all', 'coverage'])
 @pytest.mark.parametrize('soft', [False, True])
 def test_nothing_that_counts_is_zero_with_a_zero_gradient(norm, soft):
     logits = torch.randn(B, C, H, W, requires_grad=True)

@@ -1,0 +1,63 @@
+"""CutMix around the ring of the unlabelled images, as in the published code of U2PL and CSC."""
+
+from __future__ import annotations
+
+import torch
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from ...structures import PixelTargets
+from ...structures.pixel_targets import swap_pixels
+from .base import Mixed
+from .cross_set_cutmix import place_boxes
+
+
+@MODELS.register_module()
+class RingCutMix(nn.Module):
+    r"""Each unlabelled image takes the inside of a random box from the next one, with its labels.
+
+    .. math:: x_i' = m_i \odot x_i + (1 - m_i) \odot x_{i+1}
+
+    The last image's next is the first, and each has a box of its own: some pixels are lost and some
+    occur twice, so the targets move. The labelled images are left alone. A box has the share ``area``
+    of the image and a width that is uniform between this share of the image's width and all of it.
+    Source: published code of U2PL (Wang et al., CVPR 2022) and CSC.
+
+    Args:
+        area (float): Share of the image in the box, in (0, 1].
+
+    Raises:
+        ValueError: If ``area`` is out of its range.
+    """
+
+    def __init__(self, area: float = 0.5) -> None:
+        super().__init__()
+        if not 0 < area <= 1:
+            raise ValueError(f'RingCutMix(area={area}) is a share of the image: use (0, 1].')
+        self.area = area
+
+    @torch.no_grad()
+    def forward(
+        self,
+        images: Tensor,
+        labeled: PixelTargets | None,
+        pseudo: PixelTargets,
+        num_target: int | None = None,
+    ) -> Mixed:
+        """Mix a batch.
+
+        Args:
+            images (Tensor): Images of shape (B_L + B_U, C, H, W), labelled ones first.
+            labeled (PixelTargets, optional): Targets of the labelled images.
+            pseudo (PixelTargets): Targets of the unlabelled images.
+            num_target (int, optional): Unused: no labelled image takes part.
+
+        Returns:
+            Mixed: Mixed images; the targets have moved with them.
+        """
+        known, unlabeled = images.split([len(images) - len(pseudo), len(pseudo)])
+        width = torch.rand(len(pseudo), 1, device=images.device) * (1 - self.area) + self.area
+        keep = ~place_boxes(self.area / width, width, images.shape[2:])
+        order = torch.arange(len(pseudo), device=images.device).roll(-1)
+        images = torch.cat([known, swap_pixels(unlabeled, keep, order)])
+        return Mixed(images, labeled, pseudo.mix(keep, order), lambda x: x, moved=True)
