@@ -24,6 +24,7 @@ import mmseg_contrast  # noqa: F401
 from mmseg_contrast.engine.hooks.check_setup_hook import check_branches, check_classes
 from mmseg_contrast.models.decode_heads import ContrastHead
 from mmseg_contrast.models.utils import Ramp, in_iterations
+from mmseg_contrast.models.utils.decode_taps import take_taps
 from mmseg_contrast.structures import Features
 
 ROOT = Path(__file__).parents[1]
@@ -94,9 +95,7 @@ def build(cfg):
 def check_forward(model, images, num_classes):
     stages = model.extract_feat(images)
     logits = model.decode_head.forward(stages)
-    head = model.decode_head
-    taps = getattr(model, 'taps', ())
-    features = Features(stages, {name: vars(head.get_submodule(name)).pop('seen') for name in taps})
+    features = Features(stages, take_taps(model.decode_head, getattr(model, 'taps', ())))
     assert logits.shape[:2] == (len(images), num_classes)
     for head in model.auxiliary_head if model.with_auxiliary_head else []:
         if isinstance(head, ContrastHead):

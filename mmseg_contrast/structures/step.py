@@ -16,8 +16,8 @@ class Features:
 
     Attributes:
         stages (Sequence[Tensor]): Feature maps of the backbone or neck, each (B, D_i, h_i, w_i).
-        decode (Mapping[str, Tensor]): Inputs of parts of the decode head, each (B, D, h, w), by the
-            name of the part; of those that a contrast head asks for.
+        decode (Mapping[str, Tensor]): Features inside the decode head, each (B, D, h, w), by where they
+            were taken (``'decode'``, ``'decode.<part>'``); of those that a contrast head asks for.
         logits (Tensor, optional): What the decode head made of them, (B, C, h, w).
     """
 

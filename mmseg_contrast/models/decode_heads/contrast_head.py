@@ -13,6 +13,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from ...structures import Features, PixelTargets, SemiStep
+from ..utils.decode_taps import DECODE
 from ..utils.dist import reduce_mean
 from ..utils.ramp import Ramp, current_iter
 
@@ -94,9 +95,10 @@ class ContrastHead(BaseDecodeHead):
         in_channels (int): Channels of the feature that is embedded.
         channels (int): Channels D of the embedding.
         num_classes (int): Number of classes C.
-        in_index (int | str): Backbone stage; or ``'decode'`` for the input of the decode head's
-            classifier, ``'decode.<part>'`` for that of another part of it, by the name of the
-            submodule (these in :class:`SemiSupervisedSegmentor` only).
+        in_index (int | str): Backbone stage; or ``'decode'`` for the feature that the decode head
+            classifies, before its dropout, and ``'decode.<part>'`` for the input of a part of it, by the
+            name of the submodule: ``'decode.conv_seg'`` is the feature after the dropout (these in
+            :class:`SemiSupervisedSegmentor` only).
         projector (dict, optional): Config of the projection head, any registered module that maps
             (B, in_channels, h, w) to (B, D, h, w). Defaults to :class:`ConvProjector`.
         loss_weight (float): Factor of the term.
@@ -122,7 +124,7 @@ class ContrastHead(BaseDecodeHead):
         align_corners: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
-        #: Part of the decode head whose input is embedded; None: a backbone stage.
+        #: Where in the decode head the feature is taken; None: it is a backbone stage.
         self.tap = _read_tap(in_index)
         super().__init__(
             in_channels,
@@ -157,8 +159,9 @@ class ContrastHead(BaseDecodeHead):
             return self.forward(features.stages)
         if self.tap not in features.decode:
             raise ValueError(
-                f"{type(self).__name__}(in_index='decode') needs SemiSupervisedSegmentor and a decode "
-                f"head with '{self.tap}': use it, or give a backbone stage as in_index."
+                f"{type(self).__name__}(in_index='{self.tap}') needs SemiSupervisedSegmentor and a "
+                'decode head that goes through this part: use them, or give a backbone stage as '
+                'in_index.'
             )
         return self.projector(features.decode[self.tap])
 
@@ -271,10 +274,9 @@ def group_by_class(x: Tensor) -> Tensor:
 def _read_tap(in_index: int | str) -> str | None:
     if not isinstance(in_index, str):
         return None
-    first, _, part = in_index.partition('.')
-    if first != 'decode':
+    if in_index.partition('.')[0] != DECODE:
         raise ValueError(
             f"in_index='{in_index}' is unknown: give the number of a backbone stage, 'decode', or "
             "'decode.<part>'."
         )
-    return part or 'conv_seg'
+    return in_index

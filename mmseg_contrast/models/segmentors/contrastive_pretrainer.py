@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ...structures import PixelTargets
 from ...structures.pixel_targets import nearest
 from ...utils.running_stats import RunningStats
+from ..utils.decode_taps import DECODE, add_tap, take_taps
 from ..utils.precision import without_autocast
 
 
@@ -79,7 +80,7 @@ class ContrastivePretrainer(EncoderDecoder):
             )
         # The head may return more than the map that it classifies, so that this is kept on its way.
         self.decode_head.conv_seg = nn.Identity()
-        self.decode_head.conv_seg.register_forward_pre_hook(_keep_input)
+        add_tap(self.decode_head, DECODE)
         self.decode_head.loss_decode = None
         self.projector = MODELS.build(
             {
@@ -160,13 +161,13 @@ class ContrastivePretrainer(EncoderDecoder):
             return F.normalize(projected, dim=1)
 
     def _forward(self, inputs: Tensor, data_samples: Any = None) -> Tensor:
-        """Return what the classifier would see, of shape (B, C, h, w).
+        """Return what the classifier would see, before its dropout, of shape (B, C, h, w).
 
         Raises:
             RuntimeError: If the decode head does not call its ``conv_seg``.
         """
         outputs = self.decode_head.forward(self.extract_feat(inputs))
-        features = vars(self.decode_head.conv_seg).pop('seen', None)
+        features = take_taps(self.decode_head, [DECODE]).get(DECODE)
         if features is None:
             raise RuntimeError(
                 f"ContrastivePretrainer needs a decode head that classifies by 'conv_seg', and "
@@ -199,11 +200,6 @@ class ContrastivePretrainer(EncoderDecoder):
             'ContrastivePretrainer has no classifier and predicts nothing: fine-tune its checkpoint by '
             'load_from in a config with type=EncoderDecoder.'
         )
-
-
-def _keep_input(module: nn.Module, args: tuple[Tensor]) -> None:
-    # On the module and not in a closure, so that each copy of the model keeps its own.
-    module.seen = args[0]
 
 
 def _index(rows: list[int], device: torch.device) -> Tensor:

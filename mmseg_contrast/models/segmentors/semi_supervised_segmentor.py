@@ -29,6 +29,7 @@ from ..utils import (
     in_iterations,
     supervised_losses,
 )
+from ..utils.decode_taps import add_tap, take_taps
 from ..utils.ramp import max_iters
 from .student_view import StudentView
 
@@ -163,8 +164,8 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         self.running_stats = RunningStats()
         self.taps = sorted({head.tap for _, head in self.contrast_heads() if head.tap})
         for name in self.taps:
-            _tap(self.decode_head, name)
-            _tap(self.teacher.decode_head, name)
+            add_tap(self.decode_head, name)
+            add_tap(self.teacher.decode_head, name)
 
     # ------------------------------------------------------------------ set-up
 
@@ -461,8 +462,8 @@ class SemiSupervisedSegmentor(EncoderDecoder):
             stages = perturbation(stages)
         head = branch.decode_head
         low = self._logits(head, stages)
-        decode = {name: vars(head.get_submodule(name)).pop('seen') for name in self.taps}
-        return Features(stages, decode, low), self._upsample(head, low, images.shape[2:])
+        features = Features(stages, take_taps(head, self.taps), low)
+        return features, self._upsample(head, low, images.shape[2:])
 
     @staticmethod
     def _logits(head: nn.Module, stages: Any) -> Tensor:
@@ -493,23 +494,6 @@ class SemiSupervisedSegmentor(EncoderDecoder):
 
 def _as_list(cfg: dict | list | None) -> list[dict]:
     return cfg if isinstance(cfg, list) else [cfg] if cfg else []
-
-
-def _tap(head: nn.Module, name: str) -> None:
-    try:
-        module = head.get_submodule(name)
-    except AttributeError:
-        where = 'decode' if name == 'conv_seg' else f'decode.{name}'
-        raise ValueError(
-            f"in_index='{where}' needs a decode head with '{name}', {type(head).__name__} has none: "
-            'give the contrast head another part, or a backbone stage as in_index.'
-        ) from None
-    module.register_forward_pre_hook(_keep_input)
-
-
-def _keep_input(module: nn.Module, args: tuple[Tensor]) -> None:
-    # On the module itself and not in a closure, so that copies of the segmentor keep their own.
-    module.seen = args[0]
 
 
 def _check_takes_class_weights(name: str, head: nn.Module) -> None:

@@ -504,7 +504,7 @@ def test_projection_of_the_input_of_any_part_of_the_decode_head():
     )
     model.loss(images, samples)
     assert torch.equal(projected[0], seen[0])
-    assert model.taps == ['convs']
+    assert model.taps == ['decode.convs']
     with pytest.raises(ValueError, match=r"in_index='decode.nothing'.*FCNHead"):
         build(semi_cfg(auxiliary_head=[csc_cfg(in_index='decode.nothing')]))
     with pytest.raises(ValueError, match="in_index='neck'"):

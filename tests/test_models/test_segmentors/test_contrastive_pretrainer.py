@@ -199,6 +199,16 @@ def test_any_decode_head_up_to_its_classifier(kind):
     assert without_gradient(plain) == []
 
 
+def test_the_feature_is_that_before_the_dropout_of_the_decode_head():
+    torch.manual_seed(0)
+    head = {**cfg()['decode_head'], 'dropout_ratio': 0.5}
+    dropped = build({**cfg(), 'decode_head': head}).train()
+    plain = build(cfg()).train()
+    load_state_dict(plain, dropped.state_dict())
+    inputs, _ = batch(plain)
+    torch.testing.assert_close(dropped.embed(inputs['sup']), plain.embed(inputs['sup']))
+
+
 @pytest.mark.parametrize(
     ('kind', 'others'),
     [('DAHead', ['pam_conv_seg', 'cam_conv_seg']), ('EncHead', ['se_layer'])],
