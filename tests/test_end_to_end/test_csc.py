@@ -14,7 +14,7 @@ def test_the_run_has_something_to_lose(csc):
     early, late = (csc.checkpoint('full', k)['state_dict'] for k in (4, MAX_ITERS))
     for name in ('rows', 'sums', 'running_means', 'count', 'pointer', 'drift', 'separ_best'):
         assert not torch.equal(early[f'{BANK}.{name}'], late[f'{BANK}.{name}']), name
-    assert not torch.equal(early['selector.average'], late['selector.average'])
+    assert not torch.equal(early['selector.average_doubt'], late['selector.average_doubt'])
     assert int(late[f'{BANK}.updates']) == MAX_ITERS
     assert not any(key.startswith('teacher.') and '.bank.' in key for key in late)
     rows, count = late[f'{BANK}.rows'], late[f'{BANK}.count']

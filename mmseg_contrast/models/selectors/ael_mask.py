@@ -8,6 +8,7 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from ..utils.precision import without_autocast
+from ..utils.top_class import top_class
 from .base import Selector
 
 
@@ -55,27 +56,33 @@ class AELMask(Selector):
         self.threshold = threshold
         self.beta = beta
         self.momentum = momentum
-        self.register_buffer('average', torch.zeros(num_classes))
+        # Of the doubt 1 - conf: between sure classes the rates compare what float32 rounds off at 1.
+        self.register_buffer('average_doubt', torch.zeros(num_classes))
         self.register_buffer('steps', torch.zeros(num_classes, dtype=torch.long))
+
+    @property
+    def doubt(self) -> Tensor:
+        """:math:`1 - conf_c` of each class, float of shape (C,)."""
+        # An average that began at 0 is too small by this factor.
+        bias = 1 - self.momentum ** self.steps.to(self.average_doubt)
+        return torch.where(self.steps > 0, self.average_doubt / bias, 1)
 
     @property
     def confidence(self) -> Tensor:
         """Confidence of each class, float of shape (C,)."""
-        # An average that began at 0 is too small by this factor.
-        bias = 1 - self.momentum ** self.steps.to(self.average)
-        return self.average / torch.where(self.steps > 0, bias, 1)
+        return 1 - self.doubt
 
     @property
     def rate(self) -> Tensor:
         """Probability with which a pixel of each class is kept, float of shape (C,)."""
-        doubt = (1 - self.confidence).clamp(min=0)
+        doubt = self.doubt
         most = doubt.max()
         return torch.where(most > 0, doubt / most, 1) ** self.beta
 
     @torch.no_grad()
     def forward(self, probs: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Draw the mask; see :meth:`Selector.forward`."""
-        confidence, labels = probs.max(1)
+        labels, confidence, _ = top_class(probs)
         rate = self.rate
         drawn = torch.rand(labels.shape, device=labels.device) < rate[labels]
         weight = drawn & (confidence >= self.threshold) & valid
@@ -88,14 +95,16 @@ class AELMask(Selector):
         index = labels.where(known, 0).unsqueeze(1)
         with without_autocast(logits):
             logits = logits.float()
-            true = (logits.gather(1, index).squeeze(1) - logits.logsumexp(1)).exp()
+            true = logits.gather(1, index).squeeze(1)
+            others = logits.scatter(1, index, -torch.inf).logsumexp(1)
+            doubt = (others - true).sigmoid()
         # Pixels without a label fall into one spare place.
         place = labels.where(known, self.num_classes).flatten()
-        total = true.new_zeros(2, self.num_classes + 1)
-        total[0].scatter_add_(0, place, true.flatten())
-        total[1].scatter_add_(0, place, torch.ones_like(true).flatten())
+        total = doubt.new_zeros(2, self.num_classes + 1)
+        total[0].scatter_add_(0, place, doubt.flatten())
+        total[1].scatter_add_(0, place, torch.ones_like(place, dtype=doubt.dtype))
         all_reduce(total)
         mass, count = total[:, :-1]
-        moved = torch.lerp(mass / count.clamp(min=1), self.average, self.momentum)
-        self.average.copy_(torch.where(count > 0, moved, self.average))
+        moved = torch.lerp(mass / count.clamp(min=1), self.average_doubt, self.momentum)
+        self.average_doubt.copy_(torch.where(count > 0, moved, self.average_doubt))
         self.steps.add_(count > 0)

@@ -6,9 +6,11 @@ from .class_selectors import ClassBatchNorm, ClassSelectors
 from .dist import gather_own_first, gather_with_grad, reduce_mean, reduce_sum
 from .ema import NamedEMA
 from .ramp import Ramp, check_length, current_iter, in_iterations, log_progress, training_progress
+from .rank_select import rank_select
 from .required_hook import RequiredHook
 from .slots import build_slot
 from .supervised import supervised_losses
+from .top_class import TopClass, top_class
 
 __all__ = [
     'ClassBatchNorm',
@@ -16,6 +18,7 @@ __all__ = [
     'NamedEMA',
     'Ramp',
     'RequiredHook',
+    'TopClass',
     'build_slot',
     'check_length',
     'class_blocks',
@@ -26,12 +29,14 @@ __all__ = [
     'gather_with_grad',
     'in_iterations',
     'log_progress',
+    'rank_select',
     'reduce_mean',
     'reduce_sum',
     'rows_by_class',
     'sample_anchors',
     'supervised_losses',
     'thin_out',
+    'top_class',
     'top_per_class',
     'training_progress',
 ]

@@ -45,17 +45,31 @@ def test_rate_in_closed_form():
     selector = AELMask(C, beta=2.0)
     assert selector.rate.tolist() == [1, 1, 1]
     selector.steps.fill_(10**6)
-    selector.average.copy_(torch.tensor([0.9, 0.6, 0.2]))
+    selector.average_doubt.copy_(torch.tensor([0.1, 0.4, 0.8]))
     torch.testing.assert_close(selector.rate, torch.tensor([1 / 64, 1 / 4, 1.0]))
-    selector.average.fill_(1.0)
+    selector.average_doubt.fill_(0.0)
     assert selector.rate.tolist() == [1, 1, 1], 'no class is worse than another'
     assert AELMask(C, beta=0.0).rate.tolist() == [1, 1, 1]
+
+
+def test_sure_classes_are_told_apart():
+    # Confidences 1 - 2e-9 and 1 - 1e-9, which are 1 in float32: the second has half the rate.
+    selector = AELMask(C, momentum=0.0)
+    labels = torch.tensor([[[0, 1]]])
+    doubt = torch.tensor([2e-9, 1e-9], dtype=torch.float64)
+    logits = torch.zeros(1, C, 1, 2)
+    logits[0, 0, 0, 0], logits[0, 1, 0, 1] = (torch.log(2 * (1 - doubt) / doubt)).float()
+    selector.observe(logits, labels)
+    assert selector.confidence[:2].tolist() == [1, 1]
+    torch.testing.assert_close(selector.doubt[:2], doubt.float(), rtol=1e-5, atol=0)
+    selector.steps[2], selector.average_doubt[2] = 1, 0
+    torch.testing.assert_close(selector.rate, torch.tensor([1, 0.5, 0]), rtol=1e-5, atol=0)
 
 
 def test_keeps_confident_pixels_of_each_class_at_its_rate():
     selector = AELMask(C, threshold=0.7)
     selector.steps.fill_(10**6)
-    selector.average.copy_(torch.tensor([0.9, 0.6, 0.2]))
+    selector.average_doubt.copy_(torch.tensor([0.1, 0.4, 0.8]))
     size = (200, 200)
     labels = torch.randint(0, C, (2, *size))
     confidence = torch.where(torch.rand(2, *size) < 0.5, 0.8, 0.6)

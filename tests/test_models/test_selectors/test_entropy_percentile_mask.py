@@ -22,7 +22,7 @@ def entropy(probs):
 @pytest.mark.parametrize('drop', [20.0, 50.0, 80.0])
 def test_keeps_the_percentile_of_low_entropy(drop):
     probs, valid = random_probs()
-    selector = MODELS.build({'type': 'EntropyPercentileMask', 'drop': drop, 'bins': 4096})
+    selector = MODELS.build({'type': 'EntropyPercentileMask', 'drop': drop})
     weight, stats = selector(probs, valid)
     exact = torch.quantile(entropy(probs)[valid], drop / 100)
     threshold = stats['entropy_threshold'] * torch.tensor(float(C)).log()
@@ -31,6 +31,19 @@ def test_keeps_the_percentile_of_low_entropy(drop):
     assert float(weight[valid].mean()) == pytest.approx(drop / 100, abs=0.005)
     kept, dropped = entropy(probs)[weight > 0], entropy(probs)[valid & (weight == 0)]
     assert float(kept.max()) <= float(dropped.min()) + 1e-3
+
+
+@pytest.mark.parametrize('margin', [2.0, 9.0, 14.0, 22.0])
+@pytest.mark.parametrize('drop', [40.0, 80.0])
+def test_keeps_the_percentile_of_a_sure_net(drop, margin):
+    probs, valid = random_probs((101, 97))
+    logits = torch.zeros_like(probs)
+    logits[:, 0] = margin + 3 * torch.randn_like(probs[:, 0])
+    weight, _ = EntropyPercentileMask(drop)(logits.softmax(1), valid)
+    assert float(weight[valid].mean()) == pytest.approx(drop / 100, abs=0.002)
+    probs = logits.double().softmax(1)
+    kept, dropped = entropy(probs)[weight > 0], entropy(probs)[valid & (weight == 0)]
+    assert float(kept.max()) <= float(dropped.min()) * (1 + 1e-4)
 
 
 def test_the_share_grows_to_all_pixels():
