@@ -15,13 +15,15 @@ from helpers import (
     head_cfg,
     memory_bank_cfg,
     semi_cfg,
+    sure_logits,
 )
 from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import init_default_scope
 
-import mmseg_contrast  # noqa: F401
+from mmseg_contrast.models.selectors import DynamicConfidentRegionSelection
 
 SIZE = (16, 16)
+SURE_MARGINS = (2, 8, 14)
 
 
 def c3_cfg():
@@ -77,6 +79,26 @@ def other_csc_cfg():
         anchor_filter=(0.5, 0.9),
         between_halves=True,
     )
+
+
+def sure_batch(margin):
+    """Two images of a sure teacher, of which the second has seven times as many valid pixels."""
+    torch.manual_seed(margin)
+    logits = torch.cat([sure_logits(margin), sure_logits(margin - 2)])
+    valid = torch.rand(2, *logits.shape[2:]) < torch.tensor([0.1, 0.7]).view(2, 1, 1)
+    return logits, valid
+
+
+def sure_selections(part=slice(None)):
+    """Select pixels of :func:`sure_batch` in float32 and, under autocast, bfloat16."""
+    selected = []
+    for margin in SURE_MARGINS:
+        logits, valid = (x[part] for x in sure_batch(margin))
+        for dtype in (torch.float32, torch.bfloat16):
+            selector = DynamicConfidentRegionSelection(5, keep_ratio=0.6, momentum=0.0)
+            with torch.autocast('cpu', torch.bfloat16, enabled=dtype == torch.bfloat16):
+                selected.append(selector(logits.to(dtype).float().softmax(1), valid)[0])
+    return selected
 
 
 def model_and_batch(cfg=None):
@@ -156,6 +178,7 @@ def run(rank, world_size, folder):
         wrapped = MMDistributedDataParallel(model, broadcast_buffers=False)
         return wrapped, images, samples, model
 
+    torch.save(sure_selections(slice(rank, rank + 1)), f'{folder}/sure_{rank}.pth')
     torch.save(bank_steps(*own(bank_cfg())), f'{folder}/bank_{rank}.pth')
     torch.save(csc_steps(*own(csc_cfg())), f'{folder}/csc_{rank}.pth')
     torch.save(csc_steps(*own(other_csc_cfg())), f'{folder}/other_csc_{rank}.pth')

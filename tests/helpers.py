@@ -1,6 +1,7 @@
 """A tiny network and tiny batches for the tests of models and engine."""
 
 import copy
+import math
 
 import torch
 from mmengine.config import ConfigDict
@@ -232,6 +233,33 @@ def total_loss(model, losses):
 def set_iter(iteration):
     """Let models believe that training is at this iteration."""
     MessageHub.get_current_instance().update_info('iter', iteration)
+
+
+def sure_logits(margin, dtype=torch.float32, size=(160, 160), num_classes=5):
+    """Class 1 leads by N(margin, 3), class 2 by N(2, 3), class 3 by little."""
+    labels = torch.randint(1, 4, size)
+    lead = torch.stack([torch.zeros(size), *(3 * torch.randn(3, *size) + 2)])
+    lead[1] += margin - 2
+    lead[3] *= 0.1
+    logits = torch.zeros(num_classes, *size)
+    logits.scatter_(0, labels[None], lead.gather(0, labels[None]))
+    return logits[None].to(dtype)
+
+
+def exact_selection(logits, valid, keep_ratio):
+    """The pixels of highest confidence of each predicted class, by sorting doubts of float64."""
+    logits = logits.double()
+    labels = logits.argmax(1)
+    others = logits.scatter(1, labels[:, None], -torch.inf).logsumexp(1)
+    doubt = others - logits.amax(1)
+    mask = torch.zeros_like(valid)
+    for c in range(logits.shape[1]):
+        own = (labels == c) & valid
+        ranked = doubt[own].sort().values
+        if len(ranked):
+            last = ranked[min(math.floor(len(ranked) * keep_ratio), len(ranked) - 1)]
+            mask |= own & (doubt <= last)
+    return mask
 
 
 def without_gradient(model):

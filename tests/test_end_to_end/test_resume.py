@@ -19,7 +19,7 @@ def test_the_run_has_something_to_lose(trained):
         'decode_head.conv_seg.weight',
         'teacher.decode_head.conv_seg.weight',
         'teacher.backbone.bn1.running_mean',
-        'selector.thresholds',
+        'selector.doubts',
     ):
         assert not torch.equal(early[key], late[key]), key
     assert (early['ema_steps'], late['ema_steps']) == (3, 6)

@@ -28,6 +28,7 @@ from ..utils import (
     current_iter,
     in_iterations,
     supervised_losses,
+    top_class,
 )
 from ..utils.decode_taps import add_tap, take_taps
 from ..utils.ramp import max_iters
@@ -371,13 +372,12 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         features, logits = self._forward_branch(self.teacher, images)
         # The valid map is of our own making: the ignore index of the masks means nothing in it.
         valid = PixelTargets.from_samples(samples).weight > 0
-        probs = logits.float().softmax(1)
+        probs = logits.softmax(1)
         if self.selector is None:
             weight, stats = valid.float(), {}
         else:
             weight, stats = self.selector(probs, valid)
-        # not argmax, which takes four times as long on a CPU
-        labels = probs.max(1).indices.masked_fill(~valid, PixelTargets.ignore_index)
+        labels = top_class(probs).labels.masked_fill(~valid, PixelTargets.ignore_index)
         targets = PixelTargets(labels, weight, None if self.semi_train_cfg.hard_labels else probs)
         stats = {**stats, **_coverage(targets, self.num_classes)}
         return features, targets, add_prefix(stats, 'unsup')
@@ -477,6 +477,9 @@ class SemiSupervisedSegmentor(EncoderDecoder):
 
     @staticmethod
     def _upsample(head: nn.Module, logits: Tensor, size: torch.Size) -> Tensor:
+        # In float32, whose values between the grid points differ: those of half precision would tie, and
+        # a selector could not keep its share of them.
+        logits = logits if logits.dtype == torch.float64 else logits.float()
         return resize(logits, size=size, mode='bilinear', align_corners=head.align_corners)
 
     # ------------------------------------------------------------------ testing

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from distributed_step import (
+    SURE_MARGINS,
     bank_cfg,
     bank_steps,
     csc_cfg,
@@ -11,6 +12,8 @@ from distributed_step import (
     other_csc_cfg,
     run,
     step,
+    sure_batch,
+    sure_selections,
 )
 
 pytestmark = pytest.mark.skipif(
@@ -26,7 +29,7 @@ def ranks(tmp_path_factory):
     torch.multiprocessing.start_processes(run, (2, str(folder)), nprocs=2, start_method='fork')
     return {
         name: [torch.load(folder / f'{name}{rank}.pth') for rank in range(2)]
-        for name in ('', 'ignored_', 'bank_', 'csc_', 'other_csc_')
+        for name in ('', 'sure_', 'ignored_', 'bank_', 'csc_', 'other_csc_')
     }
 
 
@@ -43,6 +46,18 @@ def test_thresholds_losses_and_gradients_are_equal(ranks):
         assert torch.equal(first['grads'][name], second['grads'][name]), name
         assert float(value.abs().sum()) > 0, name
         torch.testing.assert_close(first['grads'][name], value, rtol=1e-3, atol=1e-5, msg=name)
+
+
+def test_sure_classes_have_their_share_of_the_joint_batch(ranks):
+    masks = [torch.cat(pair) for pair in zip(*ranks['sure_'])]
+    assert all(map(torch.equal, masks, sure_selections()))
+    for i, mask in enumerate(masks):
+        logits, valid = sure_batch(SURE_MARGINS[i // 2])
+        labels = logits.argmax(1)
+        for c in range(1, 4):
+            shares = [float(mask[k][(labels == c)[k] & valid[k]].mean()) for k in range(2)]
+            assert float(mask[(labels == c) & valid].mean()) == pytest.approx(0.6, abs=0.01)
+            assert c != 1 or shares[0] > shares[1] + 0.05, 'not of each image'
 
 
 def test_the_batch_tells_a_mean_of_means_apart():

@@ -396,6 +396,19 @@ def test_thresholds_are_updated_once_a_step():
         assert model.selector.thresholds[c].item() == pytest.approx(expected, abs=1e-3)
 
 
+def test_autocast_makes_no_ties_among_the_pixels():
+    # Logits of a grid of 4x4 in bfloat16, whose steps are 1/16: as pixels they differ, in float32.
+    model = build(semi_cfg(size=(64, 64)))
+    low = 8 + 8 * torch.rand(2, 3, 4, 4)
+    model.teacher.decode_head.forward = lambda stages: low.bfloat16()
+    images, samples = prepared(model, random_batch(2, 2, size=(64, 64)))
+    with torch.autocast('cpu', torch.bfloat16):
+        _, targets, _ = model.get_pseudo_labels(images['weak'], samples['weak'])
+    logits = F.interpolate(low.bfloat16().float(), (64, 64), mode='bilinear')
+    torch.testing.assert_close(targets.probs, logits.softmax(1), rtol=1e-5, atol=0)
+    assert len(logits[:, 0].unique()) > 4000, 'they would be 256 at most'
+
+
 # ------------------------------------------------------------------ checkpoints
 
 
@@ -404,7 +417,7 @@ def test_keys_contain_those_of_the_plain_model():
     semi, plain = (
         set(build(cfg(auxiliary_head=heads)).state_dict()) for cfg in (semi_cfg, plain_cfg)
     )
-    assert semi == plain | {f'teacher.{k}' for k in plain} | {'ema_steps', 'selector.thresholds'}
+    assert semi == plain | {f'teacher.{k}' for k in plain} | {'ema_steps', 'selector.doubts'}
 
 
 def test_a_plain_checkpoint_fills_both_branches():
@@ -422,7 +435,7 @@ def test_a_semi_supervised_checkpoint_keeps_its_teacher():
     source, model = build(semi_cfg()), build(semi_cfg())
     separate_teacher(source)
     source.ema_steps.fill_(17)
-    source.selector.thresholds.fill_(0.25)
+    source.selector.doubts.fill_(0.25)
     load_state_dict(model, copy.deepcopy(source.state_dict()), strict=True)
     assert model.teacher_loaded
     assert int(model.ema_steps) == 17

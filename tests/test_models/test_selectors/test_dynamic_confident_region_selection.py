@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from helpers import exact_selection, sure_logits
 from mmseg.registry import MODELS
 
 from mmseg_contrast.models.selectors import DynamicConfidentRegionSelection
@@ -16,33 +17,6 @@ def dcrs(classes=C, **kwargs):
 def random_probs(batch=3, classes=C, size=(23, 31), sharpness=2.0):
     probs = (sharpness * torch.randn(batch, classes, *size)).softmax(1)
     return probs, torch.rand(batch, *size) < 0.8
-
-
-def sure_logits(margin, dtype=torch.float32, size=(160, 160)):
-    """Class 1 leads by N(margin, 3), class 2 by N(2, 3), class 3 by little."""
-    labels = torch.randint(1, 4, size)
-    lead = torch.stack([torch.zeros(size), *(3 * torch.randn(3, *size) + 2)])
-    lead[1] += margin - 2
-    lead[3] *= 0.1
-    logits = torch.zeros(C, *size)
-    logits.scatter_(0, labels[None], lead.gather(0, labels[None]))
-    return logits[None].to(dtype)
-
-
-def exact_mask(logits, valid, keep_ratio):
-    """The pixels of highest confidence of each predicted class, by sorting doubts of float64."""
-    logits = logits.double()
-    labels = logits.argmax(1)
-    others = logits.scatter(1, labels[:, None], -torch.inf).logsumexp(1)
-    doubt = others - logits.amax(1)
-    mask = torch.zeros_like(valid)
-    for c in range(logits.shape[1]):
-        own = (labels == c) & valid
-        ranked = doubt[own].sort().values
-        if len(ranked):
-            last = ranked[min(math.floor(len(ranked) * keep_ratio), len(ranked) - 1)]
-            mask |= own & (doubt <= last)
-    return mask
 
 
 def exact_thresholds(probs, valid, keep_ratio):
@@ -85,7 +59,7 @@ def test_keeps_the_stated_share_of_sure_classes(margin, keep_ratio, dtype):
     valid = torch.rand(len(logits), *logits.shape[2:]) < 0.8
     selector = dcrs(keep_ratio=keep_ratio, momentum=0.0)
     weight, _ = selector(logits.float().softmax(1), valid)
-    exact = exact_mask(logits, valid, keep_ratio)
+    exact = exact_selection(logits, valid, keep_ratio)
     assert float((weight.bool() ^ exact)[valid].float().mean()) < 1e-3, 'the very same pixels'
     # Equal margins stay together. Between 16 and 32 those of bfloat16 are 1/8 apart: 1.7 % of N(m, 3).
     tolerance = 0.01 if dtype == torch.float32 or margin < 16 else 0.03
