@@ -523,12 +523,35 @@ def test_memory_bank_is_trained_as_published():
     assert cfg.train_dataloader.sampler.source_ratio == [5, 2] and cfg.model.mixing.num_views == 2
     assert cfg.crop_size == (512, 512)
 
-    v3 = load('memory_bank_deeplabv3plus_r50-d8_1xb10-150k_cityscapes-semi-1by8-512x512')
+    v3 = load('memory_bank_deeplabv3plus_r50-d16_1xb10-150k_cityscapes-semi-1by8-512x512')
     assert v3.optim_wrapper.optimizer.lr == 4e-4
     assert v3.train_dataloader.sampler.source_ratio == [7, 3]
     voc = load('memory_bank_deeplabv2_r101-d8_1xb21-150k_voc12aug-semi-1by50-321x321')
     assert voc.model.class_weights is None and voc.model.mixing.background == 0
     assert voc.train_dataloader.sampler.source_ratio == [14, 7]
+
+
+def test_deeplabv3plus_is_the_papers_and_mmsegs_a_variant():
+    name = 'memory_bank_deeplabv3plus_r50-{}_1xb10-150k_cityscapes-semi-1by8-512x512'
+    found = {}
+    for form in ('d16', 'd8'):
+        model, images = build(load(name.format(form)))
+        *others, contrast = model.auxiliary_head
+        stages = model.extract_feat(images)
+        model.decode_head.forward(stages)
+        feature = take_taps(model.decode_head, model.taps)['decode']
+        found[form] = {
+            'stride': images.shape[2] // stages[-1].shape[2],
+            'feature': (feature.shape[1], images.shape[2] // feature.shape[2]),
+            'rates': tuple(model.decode_head.dilations),
+            'others': len(others),
+            'stem': type(model.backbone).__name__,
+        }
+        assert contrast.projector.layers[0].in_channels == feature.shape[1]
+    paper = {'stride': 16, 'feature': (256, 4), 'rates': (1, 6, 12, 18), 'others': 0}
+    assert found['d16'] == {**paper, 'stem': 'ResNet'}
+    mmseg = {'stride': 8, 'feature': (512, 4), 'rates': (1, 12, 24, 36), 'others': 1}
+    assert found['d8'] == {**mmseg, 'stem': 'ResNetV1c'}
 
 
 def test_memory_bank_official_is_the_published_code():

@@ -27,7 +27,7 @@ NAME = re.compile(
     r'(?P<data>[a-z0-9]+)(?P<semi>-semi)?-(?P<amount>1by\d+|\d+|full)-(?P<crop>\d+x\d+)'
     r'|mosaic(?P<semi2>-semi)?)'
 )
-CITYSCAPES = 'deeplabv3plus_r50-d8_4xb4-{}k_cityscapes-{}-513x513'
+CITYSCAPES = 'deeplabv3plus_r50-d16_4xb4-{}k_cityscapes-{}-513x513'
 LOADED = {}
 BUILT = {}
 
@@ -198,6 +198,9 @@ def test_the_paper_s_settings():
         (source,) = sources(cfg)
         kinds = [t.type for t in source.pipeline[2:5]]
         assert kinds == ['RandomResize', 'RandomCrop', 'RandomFlip']
+    # a quarter of the image, 129x129 for 513x513, 256 channels
+    features = build(pretrain)(torch.zeros(2, 3, 513, 513, device='meta'))
+    assert features.shape[1:] == (256, 129, 129)
     model = pretrain.model
     assert (model.loss_size, model.distortion_prob) == ((65, 65), 0.8)
     assert model.loss_contrast.temperature == 0.07
@@ -211,7 +214,7 @@ def test_the_paper_s_settings():
     assert gray.prob == 0.2
     jitter = sources(finetune)[0].pipeline[-2]
     assert [jitter[k] for k in ('brightness', 'contrast', 'saturation', 'hue')] == [0.8, 0.8, 0, 0]
-    assert finetune.model.auxiliary_head is None
+    assert finetune.model.get('auxiliary_head') is None
 
 
 def ablations():

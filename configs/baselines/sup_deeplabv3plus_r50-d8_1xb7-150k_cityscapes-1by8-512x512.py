@@ -1,3 +1,4 @@
+# With MMSeg's form of DeepLabV3+
 _base_ = [
     '../_base_/models/deeplabv3plus_r50-d8.py',
     '../_base_/datasets/cityscapes-full-512x512.py',

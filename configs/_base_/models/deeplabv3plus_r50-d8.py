@@ -1,4 +1,5 @@
-# DeepLabV3+ (Chen et al., ECCV 2018) with MMSeg's ResNet-50-V1c
+# MMSeg's form of DeepLabV3+ (Chen et al., ECCV 2018): ResNet-50-V1c at stride 8, 512 channels, rates 12 to
+# 36, an auxiliary head; deeplabv3plus_r50-d16.py is the published one
 sync_bn = 'torch'  # in distributed training; one process keeps plain batch norm
 norm_cfg = dict(type='BN', requires_grad=True)
 data_preprocessor = dict(

@@ -17,24 +17,31 @@ from torch import Tensor, nn
 class DeepLabV3PlusHead(ASPPHead):
     """ASPP, joined with a low-level feature, and a classifier of two 3x3 convolutions.
 
-    Source: DeepLabV3+ (Chen et al., ECCV 2018) in the form of U2PL and CSC (section IV-B): as many
-    low-level as ASPP channels, no separable convolutions, and a part ``classifier`` whose input, of
-    ``c1_channels + channels`` channels, is what CSC's projection head gets too
+    Source: DeepLabV3+ (Chen et al., ECCV 2018), with plain convolutions. The paper's has 48 low-level
+    channels and joins the branches of the ASPP by a 1x1 convolution; that of U2PL and CSC (section
+    IV-B) has as many low-level as ASPP channels and a 3x3 convolution there. The part ``classifier``
+    gets ``c1_channels + channels`` channels, as CSC's projection head does
     (``in_index='decode.classifier'``). MMSeg's ``DepthwiseSeparableASPPHead`` is the lighter form.
 
     Args:
         c1_in_channels (int): Channels of the first stage of the backbone.
         c1_channels (int): Channels that it is reduced to.
+        bottleneck_size (int): Kernel size of the convolution that joins the branches of the ASPP, odd.
         kwargs: Arguments of MMSeg's ``ASPPHead``.
     """
 
-    def __init__(self, c1_in_channels: int, c1_channels: int = 256, **kwargs: Any) -> None:
+    def __init__(
+        self, c1_in_channels: int, c1_channels: int = 256, bottleneck_size: int = 3, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         options = {
             'conv_cfg': self.conv_cfg,
             'norm_cfg': self.norm_cfg,
             'act_cfg': self.act_cfg,
         }
+        branches = self.bottleneck.in_channels
+        size, padding = bottleneck_size, bottleneck_size // 2
+        self.bottleneck = ConvModule(branches, self.channels, size, padding=padding, **options)
         self.c1_bottleneck = ConvModule(c1_in_channels, c1_channels, 1, **options)
         self.classifier = nn.Sequential(
             ConvModule(c1_channels + self.channels, self.channels, 3, padding=1, **options),

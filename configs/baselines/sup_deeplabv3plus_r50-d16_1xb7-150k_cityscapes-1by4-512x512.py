@@ -1,4 +1,4 @@
-_base_ = './sup_deeplabv3plus_r50-d8_1xb7-150k_cityscapes-1by8-512x512.py'
+_base_ = './sup_deeplabv3plus_r50-d16_1xb7-150k_cityscapes-1by8-512x512.py'
 
 labeled_list = 'data_lists/cityscapes/cityscapes.0@1by4.txt'
 train_dataloader = dict(dataset=dict(ann_file=labeled_list))

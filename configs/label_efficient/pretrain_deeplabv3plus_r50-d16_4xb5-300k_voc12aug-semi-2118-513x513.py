@@ -1,8 +1,8 @@
-# Labels and the pseudo-labels of chain_deeplabv3plus_r50-d8_cityscapes-596-513x513.py
-_base_ = './pretrain_deeplabv3plus_r50-d8_4xb4-300k_cityscapes-596-513x513.py'
+# Labels and the pseudo-labels of chain_deeplabv3plus_r50-d16_voc12aug-2118-513x513.py
+_base_ = './pretrain_deeplabv3plus_r50-d16_4xb4-300k_voc12aug-2118-513x513.py'
 
-unlabeled_list = 'data_lists/cityscapes/cityscapes.0@596-unlabeled.txt'
-pseudo_labels = 'work_dirs/chain_deeplabv3plus_r50-d8_cityscapes-596-513x513/pseudo_labels/masks'
+unlabeled_list = 'data_lists/voc12aug/voc12aug.0@2118-unlabeled.txt'
+pseudo_labels = 'work_dirs/chain_deeplabv3plus_r50-d16_voc12aug-2118-513x513/pseudo_labels/masks'
 batch_size = 5
 labeled_dataset = _base_.labeled_dataset
 pseudo_dataset = dict(

@@ -1,21 +1,20 @@
 # Plain MMSeg on the weights of the pretraining
 _base_ = [
-    '../_base_/models/deeplabv3plus_r50-d8.py',
-    '../_base_/datasets/cityscapes-full.py',
+    '../_base_/models/deeplabv3plus_r50-d16.py',
+    '../_base_/datasets/voc12aug.py',
     '../_base_/schedules/schedule_300k_sgd.py',
     '../_base_/methods/label_efficient.py',
     '../_base_/default_runtime.py',
 ]
 
 load_from = (
-    'work_dirs/pretrain_deeplabv3plus_r50-d8_4xb4-300k_cityscapes-596-513x513/iter_300000.pth'
+    'work_dirs/pretrain_deeplabv3plus_r50-d16_4xb4-300k_voc12aug-2118-513x513/iter_300000.pth'
 )
 crop_size = (513, 513)
-labeled_list = 'data_lists/cityscapes/cityscapes.0@596.txt'
+labeled_list = 'data_lists/voc12aug/voc12aug.0@2118.txt'
 labeled_dataset = _base_.labeled_dataset
 labeled_dataset.ann_file = labeled_list
-# left-right flips and scaling, no rotation
-resize, _, crop, flip = _base_.geometry
+resize, crop, flip = _base_.geometry
 crop.crop_size = crop_size
 labeled_dataset.pipeline = [
     *labeled_dataset.pipeline[:2],
@@ -42,7 +41,5 @@ data_preprocessor = dict(size=crop_size)
 model = dict(
     data_preprocessor=data_preprocessor,
     backbone=dict(init_cfg=None),
-    decode_head=dict(num_classes=19),
-    # the paper's model has no auxiliary head
-    auxiliary_head=None,
+    decode_head=dict(num_classes=21),
 )

@@ -1,7 +1,7 @@
-_base_ = './memory_bank_deeplabv3plus_r50-d8_1xb10-150k_cityscapes-semi-1by8-512x512.py'
+_base_ = './memory_bank_deeplabv3plus_r50-d16_1xb10-150k_cityscapes-semi-1by8-512x512.py'
 
-labeled_list = 'data_lists/cityscapes/cityscapes.0@1by30.txt'
-unlabeled_list = 'data_lists/cityscapes/cityscapes.0@1by30-unlabeled.txt'
+labeled_list = 'data_lists/cityscapes/cityscapes.0@1by4.txt'
+unlabeled_list = 'data_lists/cityscapes/cityscapes.0@1by4-unlabeled.txt'
 labeled_dataset = _base_.labeled_dataset
 unlabeled_dataset = _base_.unlabeled_dataset
 labeled_dataset.ann_file = labeled_list

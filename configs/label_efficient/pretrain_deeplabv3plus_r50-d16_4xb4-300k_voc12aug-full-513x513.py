@@ -1,4 +1,4 @@
-_base_ = './pretrain_deeplabv3plus_r50-d8_4xb4-300k_voc12aug-2118-513x513.py'
+_base_ = './pretrain_deeplabv3plus_r50-d16_4xb4-300k_voc12aug-2118-513x513.py'
 
 labeled_list = f'{_base_.data_root}/ImageSets/Segmentation/train_aug.txt'
 labeled_dataset = _base_.labeled_dataset

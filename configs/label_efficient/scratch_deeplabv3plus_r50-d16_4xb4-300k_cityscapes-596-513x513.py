@@ -1,5 +1,5 @@
 # Without pretraining
-_base_ = './finetune_deeplabv3plus_r50-d8_4xb4-50k_voc12aug-2118-513x513.py'
+_base_ = './finetune_deeplabv3plus_r50-d16_4xb4-50k_cityscapes-596-513x513.py'
 
 load_from = None
 max_iters = 300000

@@ -1,7 +1,7 @@
-_base_ = './finetune_deeplabv3plus_r50-d8_4xb4-50k_voc12aug-2118-513x513.py'
+_base_ = './finetune_deeplabv3plus_r50-d16_4xb4-50k_voc12aug-2118-513x513.py'
 
 load_from = (
-    'work_dirs/pretrain_deeplabv3plus_r50-d8_4xb4-300k_voc12aug-full-513x513/iter_300000.pth'
+    'work_dirs/pretrain_deeplabv3plus_r50-d16_4xb4-300k_voc12aug-full-513x513/iter_300000.pth'
 )
 labeled_list = f'{_base_.data_root}/ImageSets/Segmentation/train_aug.txt'
 labeled_dataset = _base_.labeled_dataset

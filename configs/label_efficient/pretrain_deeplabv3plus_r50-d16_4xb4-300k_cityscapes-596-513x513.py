@@ -1,5 +1,5 @@
 _base_ = [
-    '../_base_/models/deeplabv3plus_r50-d8.py',
+    '../_base_/models/deeplabv3plus_r50-d16.py',
     '../_base_/datasets/cityscapes-full.py',
     '../_base_/schedules/schedule_300k_sgd.py',
     '../_base_/methods/label_efficient.py',

@@ -1,7 +1,7 @@
-_base_ = './finetune_deeplabv3plus_r50-d8_4xb4-50k_cityscapes-596-513x513.py'
+_base_ = './finetune_deeplabv3plus_r50-d16_4xb4-50k_cityscapes-596-513x513.py'
 
 load_from = (
-    'work_dirs/pretrain_deeplabv3plus_r50-d8_4xb4-300k_cityscapes-full-513x513/iter_300000.pth'
+    'work_dirs/pretrain_deeplabv3plus_r50-d16_4xb4-300k_cityscapes-full-513x513/iter_300000.pth'
 )
 labeled_list = ''  # no list: all images of the folder
 labeled_dataset = _base_.labeled_dataset

@@ -1,6 +1,0 @@
-# The stages of tools/train_label_efficient.py, each a config of this folder
-pretrain = 'pretrain_deeplabv3plus_r50-d8_4xb4-300k_cityscapes-596-513x513.py'
-finetune = 'finetune_deeplabv3plus_r50-d8_4xb4-50k_cityscapes-596-513x513.py'
-pseudo_label = dict(threshold=0.8)
-semi_pretrain = 'pretrain_deeplabv3plus_r50-d8_4xb5-300k_cityscapes-semi-596-513x513.py'
-semi_finetune = 'finetune_deeplabv3plus_r50-d8_4xb5-300k_cityscapes-semi-596-513x513.py'
