@@ -1,30 +1,43 @@
 """Train several configs on the same data, then print one table and draw their predictions.
 
 Runs one after the other, each in its own folder. A finished run is not trained again and an
-interrupted one goes on, so the same command can be given again at any time. The first config is the
-baseline of the gains.
+interrupted one goes on, so the same command can be given again at any time: what is found of another
+config or of other data is refused. The first config is the baseline of the gains. Each call writes
+table.md, results.json and predictions.png anew.
 """
 
 import argparse
+import copy
 import json
-import subprocess
+import os
+import signal
 import sys
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmcv import imread
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
 from mmengine.utils import track_iter_progress
 from mmseg.apis import inference_model, init_model
+from mmseg.registry import DATASETS
 from rich.console import Console
 from rich.table import Table
 
 from mmseg_contrast.datasets.files import write_file
-from mmseg_contrast.utils.cli import ChangesAction, one_sentence
+from mmseg_contrast.utils.checkpoint import latest_checkpoint
+from mmseg_contrast.utils.cli import (
+    ChangesAction,
+    check_data,
+    check_options,
+    leaf_datasets,
+    one_sentence,
+)
 from mmseg_contrast.utils.compare import (
     HEADER,
     RunResult,
@@ -33,13 +46,27 @@ from mmseg_contrast.utils.compare import (
     tabulate,
     to_markdown,
 )
+from mmseg_contrast.utils.comparison_runs import (
+    CODE,
+    Run,
+    describe,
+    hash_code,
+    is_of_other_code,
+    short_names,
+    why_not,
+    with_fold,
+)
+from mmseg_contrast.utils.launch import RunTool, check_gpus, tool_runner
+from mmseg_contrast.utils.run_folder import locked, set_aside, write_manifest
 from mmseg_contrast.visualization import draw_grid, overlay
 
 EXAMPLE = """\
 examples:
   python tools/compare.py configs/baselines/sup_mosaic.py configs/c3semiseg/c3semiseg_mosaic.py
   python tools/compare.py SUPERVISED METHOD CEILING --seeds 0 1 2 --work-dir work_dirs/camvid
+  python tools/compare.py SUPERVISED METHOD --folds 0 1 2 --gpus 4
 """
+LOADERS = ('train_dataloader', 'val_dataloader')
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -48,18 +75,36 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('configs', nargs='+', type=Path, help='configs; the baseline first')
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0], help='seeds (default: 0)')
+    parser.add_argument('--seeds', nargs='+', type=_number, default=[0], help='seeds (default: 0)')
+    parser.add_argument(
+        '--folds',
+        nargs='+',
+        type=_number,
+        default=[None],
+        help='train on the label lists of these folds, NAME.FOLD@1by8.txt (default: the lists that the '
+        'configs name); each with every seed',
+    )
+    parser.add_argument(
+        '--gpus', type=_number, default=0, help='GPUs of each training (default: one process)'
+    )
     parser.add_argument(
         '--work-dir', type=Path, default=Path('work_dirs/compare'), help='folder for all of it'
     )
-    parser.add_argument('--num-images', type=int, default=4, help='rows of the picture')
+    parser.add_argument('--num-images', type=_positive, default=4, help='rows of the picture')
     parser.add_argument(
         '--hide-images',
         action='store_true',
         help='draw class colours alone, for images that may not be shown to others',
     )
-    parser.add_argument(
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
         '--no-train', action='store_true', help='only read what has been trained already'
+    )
+    what.add_argument(
+        '--retrain',
+        action='store_true',
+        help='train again what is there of another config, other data or other code; the old folder is '
+        'renamed to NAME.old1',
     )
     parser.add_argument(
         '--cfg-options', nargs='+', action=ChangesAction, default={}, help='changes of all configs'
@@ -67,94 +112,309 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def train(config: Path, folder: Path, seed: int, options: dict) -> None:
-    """Train a config, or go on where it was interrupted, in a process of its own."""
-    command = [sys.executable, str(Path(__file__).with_name('train.py')), str(config)]
-    command += ['--work-dir', str(folder), '--resume', '--cfg-options', f'randomness.seed={seed}']
-    command += [f'{key}={value}' for key, value in options.items()]
-    if subprocess.run(command, check=False).returncode != 0:
-        raise RuntimeError(f'training {config.name} with seed {seed} failed: see the message above')
+def _number(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f'{text} is no number: give 0, 1, 2 ...')
+    return int(text)
 
 
-def last_checkpoint(folder: Path) -> Path:
-    """Return the checkpoint that a run wrote last."""
-    return Path((folder / 'last_checkpoint').read_text(encoding='utf-8').strip())
+def _positive(text: str) -> int:
+    if _number(text) == 0:
+        raise argparse.ArgumentTypeError('0 images are no picture: give 1 or more')
+    return int(text)
 
 
-def draw_predictions(
-    folders: dict[str, Path], cfg: Config, num: int, out: Path, hide_images: bool
-) -> None:
-    """Draw validation images, their truth, and the prediction of each run."""
-    dataset = Runner.build_dataloader(
-        {**cfg.val_dataloader, 'num_workers': 0, 'persistent_workers': False}
-    ).dataset
+def read_configs(paths: Sequence[Path], changes: Mapping[str, Any]) -> dict[Path, Config]:
+    """Read the configs, each once, by absolute path.
+
+    Args:
+        paths (Sequence[Path]): The files.
+        changes (Mapping[str, Any]): Changes of all configs, by dotted key.
+
+    Raises:
+        FileNotFoundError: If a file is not there.
+        KeyError: If a changed key is none of a config.
+        ValueError: If a config does not train for a number of iterations with a validation.
+    """
+    cfgs: dict[Path, Config] = {}
+    for given in paths:
+        if not given.is_file():
+            raise FileNotFoundError(f'there is no config {given}: give the path of a .py file')
+        path = Path(os.path.abspath(given))
+        cfg = Config.fromfile(path)
+        check_options(changes, cfg)
+        cfg.merge_from_dict(changes)
+        # A link from another folder may have other bases.
+        if any(path.samefile(other) and cfg.to_dict() == cfgs[other].to_dict() for other in cfgs):
+            print(f'{given} is given twice: it has one row')
+            continue
+        missing = [key for key in ('model', *LOADERS, 'train_cfg') if not cfg.get(key)]
+        if missing or 'max_iters' not in cfg.train_cfg:
+            raise ValueError(
+                f'{given} has no {", ".join(missing) or "train_cfg.max_iters"}: give a config of '
+                'MMSegmentation that trains by iterations and validates'
+            )
+        cfgs[path] = cfg
+    return cfgs
+
+
+def plan(cfgs: Mapping[Path, Config], args: argparse.Namespace) -> list[Run]:
+    """Return all runs of the comparison, in the order of the rows.
+
+    Args:
+        cfgs (Mapping[Path, Config]): Configs by absolute path.
+        args (argparse.Namespace): Seeds, folds, GPUs and work folder.
+
+    Raises:
+        FileNotFoundError: If a list, a folder or an image is not there.
+        ValueError: If a config has no folds.
+    """
+    runs = []
+    names, folders = short_names([*cfgs]), short_names([*cfgs], parts=2)
+    for cfg, name, place in zip(cfgs.values(), names, folders):
+        for fold in dict.fromkeys(args.folds):
+            own = cfg if fold is None else with_fold(cfg, fold, name)
+            check_data(own, LOADERS)
+            for seed in dict.fromkeys(args.seeds):
+                seeded = copy.deepcopy(own)
+                seeded.merge_from_dict({'randomness.seed': seed})
+                folder = (
+                    args.work_dir
+                    / place
+                    / (f'seed{seed}' if fold is None else f'fold{fold}-seed{seed}')
+                )
+                manifest = describe(seeded, max(args.gpus, 1))
+                runs.append(Run(name, seed, fold, seeded, folder, manifest))
+    return runs
+
+
+def check_runs(runs: Sequence[Run], retrain: bool) -> list[str]:
+    """Refuse what is there of another run, or set it aside.
+
+    Args:
+        runs (Sequence[Run]): The runs.
+        retrain (bool): Whether to set aside what is of another config, other data or other code.
+
+    Returns:
+        list[str]: A line for each run that other code has begun.
+
+    Raises:
+        FileExistsError: If a folder belongs to another run.
+    """
+    notes = []
+    for run in runs:
+        problem = why_not(run)
+        other_code = not problem and is_of_other_code(run)
+        if retrain and (problem or other_code):
+            print(f'{run}: the old run is now {set_aside(run.folder)}')
+        elif problem:
+            raise FileExistsError(
+                f'{problem}; choose another --work-dir, or give --retrain to train it again'
+            )
+        elif other_code:
+            notes.append(
+                f'{run} was trained, at least in part, by another version of mmseg_contrast: '
+                '--retrain trains it again'
+            )
+    return notes
+
+
+def train(run: Run, run_tool: RunTool) -> None:
+    """Train, or go on where the run was interrupted.
+
+    Args:
+        run (Run): The run.
+        run_tool (RunTool): Runs a tool.
+    """
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with locked(run.folder):
+        if why_not(run):
+            raise FileExistsError(f'{run.folder} was taken by another run: give the command again')
+        if not latest_checkpoint(run.folder):
+            write_manifest(run.folder, {**run.manifest, CODE: hash_code()})
+        write_file(run.config, run.cfg.pretty_text)
+        print(f'training {run}', flush=True)
+        run_tool('train.py', str(run.config), '--work-dir', str(run.folder), '--resume')
+
+
+def result_of(run: Run) -> RunResult | None:
+    """Return what a run gave, or None where it has not ended.
+
+    Args:
+        run (Run): The run.
+    """
+    return read_result(run.folder, run.name, run.seed, run.iterations, run.fold)
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """What predictions are drawn on.
+
+    Attributes:
+        paths (Sequence[str]): Files of the images.
+        images (Sequence[np.ndarray]): RGB images, uint8 (H, W, 3).
+        truths (Sequence[np.ndarray]): Their true classes, (H, W).
+        classes (Sequence[str]): Names of the classes.
+        palette (np.ndarray): Their RGB colours, uint8 (C, 3).
+        opacity (float): Share of the colours in what is drawn.
+    """
+
+    paths: Sequence[str]
+    images: Sequence[np.ndarray]
+    truths: Sequence[np.ndarray]
+    classes: Sequence[str]
+    palette: np.ndarray
+    opacity: float
+
+    def paint(self, labels: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Lay classes over the images.
+
+        Args:
+            labels (Sequence[np.ndarray]): Classes of each image, (H, W).
+        """
+        pairs = zip(self.images, labels, strict=True)
+        return [overlay(image, each, self.palette, self.opacity) for image, each in pairs]
+
+
+def read_canvas(cfg: Config, num: int, hide_images: bool) -> Canvas:
+    """Read the validation images that are drawn, so that what is wrong shows before any training.
+
+    Args:
+        cfg (Config): Gives the validation data.
+        num (int): Number of images.
+        hide_images (bool): Whether to draw class colours alone.
+
+    Raises:
+        ValueError: If the data set has no classes or colours, or an image and its mask differ in size.
+    """
+    dataset = DATASETS.build(cfg.val_dataloader.dataset)
+    classes, palette = (dataset.metainfo.get(key) for key in ('classes', 'palette'))
+    if not classes or not palette:
+        raise ValueError(
+            f'{type(dataset).__name__} of val_dataloader has no classes or no palette, which the '
+            'picture needs: give them in its metainfo'
+        )
     picks = np.linspace(0, len(dataset) - 1, num + 2).round().astype(int)[1:-1]
-    load = Compose([dict(type='LoadAnnotations')])
     infos = [dataset.get_data_info(int(i)) for i in picks]
-    truths = [load(info)['gt_seg_map'] for info in infos]
+    load = Compose([dict(type='LoadAnnotations')])
     images = [imread(info['img_path'], channel_order='rgb') for info in infos]
-    palette = np.array(dataset.metainfo['palette'], np.uint8)
+    truths = [load(info)['gt_seg_map'] for info in infos]
+    for info, image, truth in zip(infos, images, truths):
+        if image.shape[:2] != truth.shape:
+            raise ValueError(
+                f'{info["seg_map_path"]} is {_size(truth)}, but its image {_size(image)}: give it the '
+                'size of the image'
+            )
     opacity = 1.0 if hide_images else 0.65
+    paths = [info['img_path'] for info in infos]
+    return Canvas(paths, images, truths, classes, np.array(palette, np.uint8), opacity)
 
-    def paint(labels: list[np.ndarray]) -> list[np.ndarray]:
-        return [overlay(*pair, palette, opacity) for pair in zip(images, labels)]
 
-    columns = {} if hide_images else {'image': images}
-    columns['truth'] = paint(truths)
-    for name, folder in track_iter_progress(list(folders.items())):
-        run_cfg = next(folder.glob('*.py'))
-        model = init_model(str(run_cfg), str(last_checkpoint(folder)), device='cpu')
-        predicted = [
-            inference_model(model, info['img_path']).pred_sem_seg.data[0].numpy() for info in infos
-        ]
-        columns[name] = paint(predicted)
-    write_file(out, draw_grid(columns, dataset.metainfo['classes'], palette))
+def _size(image: np.ndarray) -> str:
+    return f'{image.shape[0]} x {image.shape[1]}'
+
+
+def predict(run: Run, checkpoint: str, paths: Sequence[str]) -> list[np.ndarray]:
+    """Return the classes that a run's net sees.
+
+    Args:
+        run (Run): The run.
+        checkpoint (str): Its checkpoint.
+        paths (Sequence[str]): Files of the images.
+
+    Returns:
+        list[np.ndarray]: Classes of each image, (H, W).
+    """
+    cfg = copy.deepcopy(run.cfg)
+    # `inference_model` reads this variable, which a config need not have.
+    cfg.test_pipeline = next(leaf_datasets(cfg.val_dataloader.dataset)).pipeline
+    model = init_model(cfg, checkpoint, device='cpu')
+    return [inference_model(model, path).pred_sem_seg.data[0].numpy() for path in paths]
 
 
 def main(argv: list[str] | None = None) -> None:
     """Train, compare and draw."""
     args = parse_args(argv)
     start = time.time()
-    cfgs = {path.stem: Config.fromfile(path) for path in args.configs}
-    init_default_scope('mmseg')
+    # As Ctrl-C: what this process started ends with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with one_sentence():
+        check_gpus(args.gpus)
+        cfgs = read_configs(args.configs, args.cfg_options)
+        init_default_scope('mmseg')
+        runs = plan(cfgs, args)
+        canvas = read_canvas(runs[0].cfg, args.num_images, args.hide_images)
+        args.work_dir.mkdir(parents=True, exist_ok=True)
+        notes = check_runs(runs, args.retrain)
+    with one_sentence(RuntimeError, OSError, ValueError):
+        compare(runs, canvas, args, notes)
+    print(f'{time.time() - start:.0f} s')
+
+
+def compare(
+    runs: Sequence[Run], canvas: Canvas, args: argparse.Namespace, notes: Sequence[str]
+) -> None:
+    """Train what is not trained, print and write the table, draw.
+
+    Args:
+        runs (Sequence[Run]): The runs.
+        canvas (Canvas): What predictions are drawn on.
+        args (argparse.Namespace): The command line.
+        notes (Sequence[str]): What is said below the table.
+
+    Raises:
+        FileNotFoundError: If nothing is trained and nothing is to be trained.
+        RuntimeError: If a training fails or ends without a validation.
+    """
+    run_tool = tool_runner(Path(__file__).parent, args.gpus)
     results: list[RunResult] = []
-    folders: dict[str, Path] = {}
-    for path in args.configs:
-        cfg = cfgs[path.stem]
-        cfg.merge_from_dict(args.cfg_options)
-        for seed in args.seeds:
-            folder = args.work_dir / path.stem / f'seed{seed}'
-            iteration = cfg.train_cfg.max_iters
-            result = read_result(folder, path.stem, seed, iteration)
-            if result is None and not args.no_train:
-                print(f'training {path.stem}, seed {seed}', flush=True)
-                train(path, folder, seed, args.cfg_options)
-                result = read_result(folder, path.stem, seed, iteration)
-            if result is not None:
-                results.append(result)
-                folders.setdefault(path.stem, folder)
+    drawn: dict[str, Run] = {}
+    for run in runs:
+        result = result_of(run)
+        if result is None and not args.no_train:
+            train(run, run_tool)
+            result = result_of(run)
+            if result is None:
+                raise RuntimeError(
+                    f'{run} ended without a validation at iteration {run.iterations}: see the logs '
+                    f'in {run.folder}'
+                )
+        if result is not None:
+            results.append(result)
+            drawn.setdefault(run.name, run)
     if not results:
         raise FileNotFoundError(f'no finished run in {args.work_dir}: leave out --no-train')
 
-    names = [path.stem for path in args.configs]
-    rows = tabulate(results, {name: count_labeled(cfg) for name, cfg in cfgs.items()}, names)
-    table = Table(title='mIoU (%) on val at the last iteration')
+    names = [*dict.fromkeys(run.name for run in runs)]
+    labels = {run.name: count_labeled(run.cfg) for run in reversed(runs)}
+    rows = tabulate(results, labels, names)
+    table = Table(title='mIoU (%) on val: mean ± sample standard deviation (gain)')
     for name in HEADER:
         # names of configs may be long, numbers must stay whole
         table.add_column(name, no_wrap=name != 'config', overflow='fold')
     for row in rows:
         table.add_row(*row)
     Console().print(table)
-    write_file(args.work_dir / 'table.md', to_markdown(rows))
-    scores = [{**vars(result), 'scores': dict(result.scores)} for result in results]
-    write_file(args.work_dir / 'results.json', json.dumps(scores, indent=2) + '\n')
-    picture = args.work_dir / 'predictions.png'
-    draw_predictions(folders, cfgs[names[0]], args.num_images, picture, args.hide_images)
-    print(
-        f'\npicture: {picture}   table: {args.work_dir / "table.md"}   {time.time() - start:.0f} s'
+    for note in notes:
+        print(f'note: {note}')
+    write_file(
+        args.work_dir / 'table.md', to_markdown(rows) + ''.join(f'\n{note}\n' for note in notes)
     )
+    scores = [vars(result) for result in results]
+    write_file(args.work_dir / 'results.json', json.dumps(scores, indent=2) + '\n')
+
+    columns = {} if args.hide_images else {'image': canvas.images}
+    columns['truth'] = canvas.paint(canvas.truths)
+    for name, run in track_iter_progress([*drawn.items()]):
+        checkpoint = latest_checkpoint(run.folder)
+        if checkpoint is None:
+            print(f'\n{run} has no checkpoint any more: it is not drawn')
+            continue
+        columns[name] = canvas.paint(predict(run, checkpoint, canvas.paths))
+    picture = args.work_dir / 'predictions.png'
+    write_file(picture, draw_grid(columns, canvas.classes, canvas.palette))
+    print(f'\npicture: {picture}   table: {args.work_dir / "table.md"}')
 
 
 if __name__ == '__main__':
-    with one_sentence(RuntimeError, OSError, ValueError):
-        main()
+    main()

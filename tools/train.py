@@ -3,6 +3,7 @@
 import argparse
 import os
 import pickle
+from pathlib import Path
 
 from mmengine.device import get_device
 from mmengine.logging import print_log
@@ -77,6 +78,16 @@ def build_runner(args: argparse.Namespace) -> Runner:
     return runner
 
 
+def resumed_at_the_end(runner: Runner) -> bool:
+    """Tell whether all that was left of an interrupted run is its last validation."""
+    begun = runner.cfg.get('load_from') if runner.cfg.get('resume') else None
+    return (
+        begun is not None
+        and runner.val_loop is not None
+        and Path(begun).name == f'iter_{runner.max_iters}.pth'
+    )
+
+
 def main() -> None:
     """Train."""
     args = parse_args()
@@ -84,6 +95,8 @@ def main() -> None:
         runner = build_runner(args)
     with one_sentence(pickle.UnpicklingError, SetupError):
         runner.train()
+        if resumed_at_the_end(runner):
+            runner.val()
 
 
 if __name__ == '__main__':

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..datasets.files import read_list
+from .cli import leaf_datasets
+from .comparison_runs import list_path
 from .scalars import find_scalars, read_scalars
 
 BRANCHES = ('student', 'teacher')
@@ -22,36 +25,48 @@ class RunResult:
         seed (int): Seed of the run.
         iteration (int): Iteration of the validation, which is the run's last.
         scores (Mapping[str, float]): mIoU in percent by branch; a plain model has only 'student'.
+        best (Mapping[str, float]): The same of each branch's best validation.
+        fold (int | None): Fold of its label lists; None for those that the config names.
     """
 
     name: str
     seed: int
     iteration: int
     scores: Mapping[str, float]
+    best: Mapping[str, float]
+    fold: int | None = None
 
 
-def read_result(work_dir: Path, name: str, seed: int, iteration: int) -> RunResult | None:
-    """Read a run's validation at its last iteration from its logs.
+def read_result(
+    work_dir: Path, name: str, seed: int, iteration: int, fold: int | None = None
+) -> RunResult | None:
+    """Read a run's validations from its logs.
 
     Args:
         work_dir (Path): Work folder of the run.
         name (str): Name of the config.
         seed (int): Seed of the run.
         iteration (int): Last iteration.
+        fold (int, optional): Fold of its label lists.
 
     Returns:
         RunResult | None: None where the run has not come so far.
     """
-    found: dict[str, float] = {}
+    # By iteration: what was validated again after an interruption counts once.
+    found: dict[int, dict[str, float]] = {}
     for log in find_scalars(work_dir):
         for scalars in read_scalars(log):
-            if scalars.get('step') != iteration:
-                continue
+            step = scalars.get('step')
             if 'mIoU' in scalars:
-                found = {'student': scalars['mIoU']}
+                found[step] = {'student': scalars['mIoU']}
             elif 'student/mIoU' in scalars:
-                found = {branch: scalars[f'{branch}/mIoU'] for branch in BRANCHES}
-    return RunResult(name, seed, iteration, found) if found else None
+                found[step] = {branch: scalars[f'{branch}/mIoU'] for branch in BRANCHES}
+    if iteration not in found:
+        return None
+    last = found[iteration]
+    until = [scores for step, scores in found.items() if step <= iteration]
+    best = {branch: max(scores.get(branch, 0.0) for scores in until) for branch in last}
+    return RunResult(name, seed, iteration, last, best, fold)
 
 
 def count_labeled(cfg: Mapping[str, Any]) -> str:
@@ -60,13 +75,8 @@ def count_labeled(cfg: Mapping[str, Any]) -> str:
     Args:
         cfg (Mapping[str, Any]): The config.
     """
-    dataset = cfg['train_dataloader']['dataset']
-    labeled = dataset['datasets'][0] if 'datasets' in dataset else dataset
-    listed = labeled.get('ann_file')
-    if not listed:
-        return 'all'
-    lines = Path(listed).read_text(encoding='utf-8').split('\n')
-    return str(sum(bool(line.strip()) for line in lines))
+    labeled = next(leaf_datasets(cfg['train_dataloader']['dataset']), {})
+    return str(len(read_list(list_path(labeled)))) if labeled.get('ann_file') else 'all'
 
 
 def mean_and_spread(values: Iterable[float]) -> str:
@@ -93,39 +103,37 @@ def tabulate(
         names (Sequence[str]): Configs in the order of the rows.
 
     Returns:
-        list[list[str]]: Config, labelled images, seeds, mIoU of student and teacher, and the gain
-        of either over the baseline's student.
+        list[list[str]]: Two rows a config, of the last and of the best validations, with the columns of
+        :data:`HEADER`. A gain is that over the baseline's student, last over last and best over best.
     """
     by_name = {name: [r for r in results if r.name == name] for name in names}
 
-    def values(name: str, branch: str) -> list[float]:
-        return [r.scores[branch] for r in by_name[name] if branch in r.scores]
+    def cell(name: str, branch: str, which: str) -> str:
+        own = [getattr(r, which)[branch] for r in by_name[name] if branch in r.scores]
+        base = [getattr(r, which)['student'] for r in by_name[names[0]]]
+        if not (own and base) or name == names[0]:
+            return mean_and_spread(own)
+        return f'{mean_and_spread(own)} ({statistics.fmean(own) - statistics.fmean(base):+.2f})'
 
-    base = values(names[0], 'student')
-    rows = []
-    for name in names:
-        gains = []
-        for branch in BRANCHES:
-            own = values(name, branch)
-            if base and own and name != names[0]:
-                gains.append(f'{statistics.fmean(own) - statistics.fmean(base):+.2f}')
-            else:
-                gains.append('')
-        rows.append(
-            [
-                name,
-                labels[name],
-                ' '.join(str(r.seed) for r in by_name[name]) or '-',
-                mean_and_spread(values(name, 'student')),
-                gains[0],
-                mean_and_spread(values(name, 'teacher')),
-                gains[1],
-            ]
-        )
-    return rows
+    return [
+        [
+            name,
+            labels[name],
+            _listed(result.fold for result in by_name[name]),
+            _listed(result.seed for result in by_name[name]),
+            title,
+            *(cell(name, branch, which) for branch in BRANCHES),
+        ]
+        for name in names
+        for title, which in (('last', 'scores'), ('best', 'best'))
+    ]
 
 
-HEADER = ('config', 'labels', 'seeds', 'mIoU student', 'gain', 'mIoU teacher', 'gain')
+def _listed(values: Iterable[int | None]) -> str:
+    return ' '.join(str(value) for value in dict.fromkeys(values) if value is not None) or '-'
+
+
+HEADER = ('config', 'labels', 'folds', 'seeds', 'validation', *BRANCHES)
 
 
 def to_markdown(rows: Sequence[Sequence[str]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -66,19 +67,66 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _claim(folder: Path, manifest: Mapping[str, Any]) -> None:
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """Return what identifies the run that a folder belongs to, or None where it belongs to none.
+
+    Args:
+        folder (Path): The folder; it may not exist.
+
+    Raises:
+        FileExistsError: If it holds files that no tool of this package has claimed.
+        NotADirectoryError: If it is a file.
+    """
     path = folder / MANIFEST
     if path.is_file():
-        old = json.loads(path.read_text(encoding='utf-8'))
-        for key in sorted({*old, *manifest}):
-            if old.get(key) != manifest.get(key):
-                raise FileExistsError(
-                    f'{folder} belongs to another run ({key} was {old.get(key)} there, and is '
-                    f'{manifest.get(key)} now): choose another folder, or delete it'
-                )
-        return
+        return json.loads(path.read_text(encoding='utf-8'))
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f'{folder} is a file: choose another folder')
     if folder.is_dir() and any(not each.name.startswith('.') for each in folder.iterdir()):
         raise FileExistsError(
             f'{folder} holds files and no {MANIFEST} of this tool: choose another folder'
         )
-    write_file(path, json.dumps(manifest, indent=2) + '\n')
+    return None
+
+
+def first_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
+    """Say in which key two manifests differ first, or return None where they are equal.
+
+    Args:
+        old (Mapping[str, Any]): What is in the folder.
+        new (Mapping[str, Any]): What is asked for, as JSON would give it back.
+    """
+    for key in sorted({*old, *new}):
+        if old.get(key) != new.get(key):
+            return f'{key} was {old.get(key)} there, and is {new.get(key)} now'
+    return None
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Make a folder a run's own.
+
+    Args:
+        folder (Path): The folder; made where it does not exist.
+        manifest (Mapping[str, Any]): What identifies the run, as JSON can hold it.
+    """
+    write_file(folder / MANIFEST, json.dumps(manifest, indent=2) + '\n')
+
+
+def set_aside(folder: Path) -> Path:
+    """Rename a folder to the first free name of the form ``NAME.old1``, and return the new path.
+
+    Args:
+        folder (Path): The folder.
+    """
+    names = (folder.with_name(f'{folder.name}.old{number}') for number in itertools.count(1))
+    return folder.rename(next(name for name in names if not name.exists()))
+
+
+def _claim(folder: Path, manifest: Mapping[str, Any]) -> None:
+    old = read_manifest(folder)
+    if old is None:
+        write_manifest(folder, manifest)
+    elif difference := first_difference(old, manifest):
+        raise FileExistsError(
+            f'{folder} belongs to another run ({difference}): choose another folder, or delete it'
+        )
