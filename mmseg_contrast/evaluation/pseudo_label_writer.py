@@ -17,6 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from ..datasets.files import write_file
+from ..models.utils import top_class
 from ..structures.pixel_targets import IGNORE_INDEX
 
 #: Text chunk of a mask with the number of pixels predicted as each class, kept or not.
@@ -35,25 +36,28 @@ def class_scores(logits: Tensor) -> Tensor:
     """
     if len(logits) > 1:
         return logits.float().softmax(0)
-    score = logits.float().sigmoid()
-    return torch.cat([1 - score, score])
+    # Both from the logit: 1 - score would round where the score is close to 1.
+    logits = logits.float()
+    return torch.cat([(-logits).sigmoid(), logits.sigmoid()])
 
 
 def select_labels(scores: Tensor, thresholds: Tensor) -> tuple[Tensor, Tensor]:
     """Label each pixel with its best class where that class's score exceeds the class's threshold.
 
-    Source: Zhao et al. (ICCV 2021), section 4.2.
+    It is ``1 - score``, the sum of the other scores, that is compared: it tells scores apart that round
+    to 1. Source: Zhao et al. (ICCV 2021), section 4.2.
 
     Args:
-        scores (Tensor): Scores of shape (C, H, W).
-        thresholds (Tensor): Threshold of each class, (C,).
+        scores (Tensor): Scores of shape (C, H, W) that sum to 1 over C.
+        thresholds (Tensor): Threshold of each class, float64 of shape (C,), on any device.
 
     Returns:
         tuple[Tensor, Tensor]: The labels, in which other pixels are 255, and the best classes of
         all pixels; both int64 of shape (H, W).
     """
-    best, classes = scores.max(0)
-    return classes.masked_fill(best <= thresholds[classes], IGNORE_INDEX), classes
+    classes, _, doubt = (x[0] for x in top_class(scores.unsqueeze(0)))
+    most = (1 - thresholds.double()).to(doubt)
+    return classes.masked_fill(doubt >= most[classes], IGNORE_INDEX), classes
 
 
 @METRICS.register_module()
@@ -87,7 +91,7 @@ class PseudoLabelWriter(BaseMetric):
         super().__init__(**kwargs)
         self.names = names
         self.folder = Path(folder)
-        self.thresholds = torch.tensor(thresholds)
+        self.thresholds = torch.tensor(thresholds, dtype=torch.float64)
         self.stored_ids = np.zeros(IGNORE_INDEX + 1, np.uint8)
         self.stored_ids[[*range(len(stored_ids) - 1), IGNORE_INDEX]] = stored_ids
 
@@ -100,7 +104,7 @@ class PseudoLabelWriter(BaseMetric):
         """
         for sample in data_samples:
             scores = class_scores(sample['seg_logits']['data'])
-            labels, classes = select_labels(scores, self.thresholds.to(scores.device))
+            labels, classes = select_labels(scores, self.thresholds)
             predicted = np.bincount(classes.flatten().cpu().numpy(), minlength=len(scores))
             labels = labels.cpu().numpy()
             kept = int((labels != IGNORE_INDEX).sum())

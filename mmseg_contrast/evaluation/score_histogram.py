@@ -12,48 +12,60 @@ from mmengine.evaluator import BaseMetric
 from mmseg.registry import METRICS
 from torch import Tensor
 
+from ..models.utils import top_class
 from .pseudo_label_writer import class_scores
 
-#: Resolution of the thresholds.
-BINS = 1000
+#: Bins of a doubt ``1 - score`` are those of the leading bits of a float32: 2^9 in each octave, from 1
+#: down to 2^-40. Near a score of 1 they become finer, where those of a sure class would share one.
+OCTAVES, BITS = 40, 9
+BINS = OCTAVES << BITS
+SHIFT = 23 - BITS
+LOWEST = (127 - OCTAVES) << BITS
 
 
-def count_scores(scores: Tensor, bins: int = BINS) -> Tensor:
-    """Count the pixels by their best class and its score.
+def count_scores(scores: Tensor) -> Tensor:
+    """Count the pixels by their best class and its doubt, the sum of the scores of the others.
 
     Args:
-        scores (Tensor): Scores of shape (C, H, W), in [0, 1].
-        bins (int): Number B of bins of equal width.
+        scores (Tensor): Scores of shape (C, H, W) that sum to 1 over C.
 
     Returns:
-        Tensor: int64 of shape (C, B). Bin b has the scores above b / B, up to (b + 1) / B.
+        Tensor: int64 of shape (C, B). Bin b has the doubts below :func:`bin_ends` [b], and from that of
+        the bin before on.
     """
-    best, classes = scores.max(0)
-    index = (best.double() * bins).ceil().long().sub(1).clamp(0, bins - 1)
-    counts = torch.bincount((classes * bins + index).flatten(), minlength=len(scores) * bins)
-    return counts.view(len(scores), bins)
+    classes, _, doubt = top_class(scores.unsqueeze(0))
+    index = ((doubt.view(torch.int32) >> SHIFT) - LOWEST).clamp(0, BINS - 1)
+    counts = torch.bincount((classes * BINS + index).flatten(), minlength=len(scores) * BINS)
+    return counts.view(len(scores), BINS)
+
+
+def bin_ends() -> Tensor:
+    """Return the upper end of each bin of doubts, float32 of shape (B,), from 2^-40 to 1."""
+    bits = (torch.arange(1, BINS + 1, dtype=torch.int32) + LOWEST) << SHIFT
+    return bits.view(torch.float32)
 
 
 def balanced_thresholds(counts: Tensor, keep_ratio: float) -> Tensor:
     r"""Return the highest threshold that at least a share of the pixels of each class exceeds.
 
-    .. math:: t_c = \max \{ b / B : |\{p : s_p > b / B\}| \ge r \, |\{p\}| \}
+    .. math:: t_c = 1 - \min \{ d : |\{p : 1 - s_p < d\}| \ge r \, |\{p\}| \}
 
-    over the pixels p that are predicted as c, with scores s. So a class that the net is rarely sure of
-    has the same share of its pixels labelled as the others. Source: class-balanced self-training (Zou
-    et al., ECCV 2018), section 4.2.
+    over the ends d of the bins and the pixels p that are predicted as c, with scores s. So a class that
+    the net is rarely sure of has the same share of its pixels labelled as the others. Source:
+    class-balanced self-training (Zou et al., ECCV 2018), section 4.2.
 
     Args:
-        counts (Tensor): Pixels by class and score, (C, B), as from :func:`count_scores`.
+        counts (Tensor): Pixels by class and doubt, (C, B), as from :func:`count_scores`.
         keep_ratio (float): r, in (0, 1].
 
     Returns:
-        Tensor: Threshold of each class, float64 of shape (C,). Of a class without pixels it is 0.
+        Tensor: Threshold of each class, float64 of shape (C,), in which ``1 - t`` is exact. Of a class
+        without pixels it is 0.
     """
-    above = counts.flip(1).cumsum(1).flip(1)
-    total = above[:, :1].double()  # float32 cannot count the pixels of a data set
-    highest = (above >= keep_ratio * total).sum(1) - 1
-    return highest.where(total.squeeze(1) > 0, 0).double() / counts.shape[1]
+    upto = counts.cpu().cumsum(1)
+    total = upto[:, -1:].double()  # float32 cannot count the pixels of a data set
+    last = (upto < keep_ratio * total).sum(1)
+    return (1 - bin_ends()[last].double()).where(total.squeeze(1) > 0, 0)
 
 
 @METRICS.register_module()

@@ -31,6 +31,16 @@ def test_scores_of_one_and_of_many_channels():
     torch.testing.assert_close(single.sum(0), torch.ones(4, 5))
 
 
+def test_scores_that_round_to_one_are_told_apart():
+    # doubts of 1e-9 and 1e-10 in two classes, and in a single channel
+    logits = torch.tensor([1e9, 1e10, 1e9, 1e10]).log() * torch.tensor([1, 1, -1, -1])
+    thresholds = torch.tensor([1 - 5e-10] * 2, dtype=torch.float64)
+    for form in (torch.stack([torch.zeros(4), logits]), logits[None]):
+        labels, classes = select_labels(class_scores(form.unsqueeze(1)), thresholds)
+        assert classes.tolist() == [[1, 1, 0, 0]]
+        assert labels.tolist() == [[IGNORE, 1, IGNORE, 0]]
+
+
 @pytest.mark.parametrize('reduce_zero_label', [False, True])
 @pytest.mark.parametrize('label_map', [None, {0: 255, 1: 2, 2: 0, 3: 1}])
 def test_masks_are_read_as_they_are_meant(tmp_path, reduce_zero_label, label_map):
@@ -126,4 +136,9 @@ def test_merged_views_keep_the_mean_score(channels):
     scores = class_scores(merged.seg_logits.data)
     expected = torch.stack([class_scores(x) for x in logits]).mean(0)
     torch.testing.assert_close(scores, expected)
+    sure = [
+        SegDataSample(seg_logits=PixelData(data=30 + x), metainfo={'img_path': 'a'}) for x in logits
+    ]
+    (certain,) = model.merge_preds([sure])
+    assert certain.seg_logits.data.isfinite().all(), 'a single channel has no score of 1'
     assert torch.equal(merged.pred_sem_seg.data.squeeze().long(), expected.argmax(0))

@@ -26,9 +26,11 @@ class ScoreTTAModel(SegTTAModel):
         means = []
         for views in data_samples_list:
             logits = torch.stack([view.seg_logits.data for view in views]).float()
-            single = logits.shape[1] == 1
-            score = logits.sigmoid().mean(0) if single else logits.softmax(1).mean(0)
-            means.append(score.logit() if single else score.log())
+            if logits.shape[1] > 1:
+                means.append(logits.softmax(1).mean(0).log())
+            else:
+                # Not the logit of the mean, which is infinite where the mean rounds to 1.
+                means.append(logits.sigmoid().mean(0).log() - (-logits).sigmoid().mean(0).log())
         merged = super().merge_preds(data_samples_list)
         for sample, logits in zip(merged, means):
             sample.set_data({'seg_logits': PixelData(data=logits)})
