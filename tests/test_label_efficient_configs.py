@@ -75,8 +75,8 @@ def test_builds_and_says_what_it_is(name):
     assert cfg.test_pipeline == cfg.test_dataloader.dataset.pipeline
     assert cfg.param_scheduler[-1].end == cfg.train_cfg.max_iters
     assert pretrain or cfg.train_cfg.max_iters % cfg.train_cfg.val_interval == 0
-    hooks = ['CheckSetupHook', 'StepSeedHook', *['SemiDiagnosticsHook'] * pretrain]
-    assert [hook.type for hook in cfg.custom_hooks] == hooks
+    hooks = [hook.type for hook in cfg.get('custom_hooks', [])]
+    assert hooks == ['SemiDiagnosticsHook'] * pretrain
     sampler = cfg.train_dataloader.sampler
     assert sampler.batch_size == cfg.train_dataloader.batch_size
     assert len(sampler.source_ratio) == len(sources(cfg)) == (2 if semi else 1)
@@ -119,7 +119,7 @@ def test_stages_and_scratch_are_comparable(name):
     (other,) = (load(p.stem) for p in FOLDER.glob(f'{start}.py'))
     assert cfg.load_from is None
     for key in ('model', 'train_dataloader', 'val_dataloader', 'default_hooks', 'custom_hooks'):
-        assert cfg[key] == other[key], key
+        assert cfg.get(key) == other.get(key), key
     if 'deeplab' in name:
         return
     pretrain = load(name.replace('scratch', 'pretrain'))

@@ -20,4 +20,8 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=500, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='SegVisualizationHook'),
+    # here because a list of custom_hooks replaces that of the method
+    check_setup=dict(type='CheckSetupHook'),
+    step_seed=dict(type='StepSeedHook'),
+    finite_loss=dict(type='FiniteLossHook'),
 )

@@ -14,7 +14,7 @@ c3semiseg.unsup_loss.loss_weight = 1.0
 c3semiseg.unsup_loss.ramp = dict(start=burn_in, length=burn_in)
 # the average comes to a stop with the learning rate, or mistakes go on teaching themselves to the end
 custom_hooks = _base_.custom_hooks
-custom_hooks[2].schedule = 'cosine'
+custom_hooks[0].schedule = 'cosine'
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(
     **c3semiseg,

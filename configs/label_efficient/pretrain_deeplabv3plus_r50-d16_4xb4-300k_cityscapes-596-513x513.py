@@ -23,7 +23,7 @@ train_dataloader = dict(
 )
 # there is no classifier to validate
 val_cfg = val_dataloader = val_evaluator = None
-custom_hooks = [*_base_.custom_hooks, dict(type='SemiDiagnosticsHook', interval=50)]
+custom_hooks = [dict(type='SemiDiagnosticsHook', interval=50)]
 
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=crop_size)
 model = dict(

@@ -21,7 +21,7 @@ train_dataloader = dict(
 )
 # there is no classifier to validate
 val_cfg = val_dataloader = val_evaluator = None
-custom_hooks = [*_base_.custom_hooks, dict(type='SemiDiagnosticsHook', interval=50)]
+custom_hooks = [dict(type='SemiDiagnosticsHook', interval=50)]
 # the cosine is part of the method; optimiser and length are those of every config on this data
 param_scheduler = [
     dict(type='CosineAnnealingLR', eta_min=0, begin=0, end=_base_.max_iters, by_epoch=False)

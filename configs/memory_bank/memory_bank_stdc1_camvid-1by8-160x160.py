@@ -22,8 +22,4 @@ model = dict(
         ),
     ],
 )
-custom_hooks = [
-    dict(type='CheckSetupHook'),
-    dict(type='StepSeedHook'),
-    dict(type='MemoryBankHook', interval=50),
-]
+custom_hooks = [dict(type='MemoryBankHook', interval=50)]

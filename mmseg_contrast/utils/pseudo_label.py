@@ -283,7 +283,10 @@ def _predict(
     cfg.test_evaluator = dict(metric)
     cfg.experiment_name = title  # MMEngine tells two runs of one second apart by it
     # A checkpoint of another model must not label anything, whatever hooks the training had.
-    cfg.custom_hooks = [dict(type='CheckSetupHook'), dict(type='ProgressBarHook', title=title)]
+    cfg.default_hooks = dict(
+        cfg.get('default_hooks') or {}, check_setup=dict(type='CheckSetupHook')
+    )
+    cfg.custom_hooks = [dict(type='ProgressBarHook', title=title)]
     return Runner.from_cfg(cfg).test()
 
 

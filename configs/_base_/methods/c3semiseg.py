@@ -27,8 +27,6 @@ c3_contrast = dict(
     ramp=dict(start=0, length=0.05),
 )
 custom_hooks = [
-    dict(type='CheckSetupHook'),
-    dict(type='StepSeedHook'),
     dict(type='MeanTeacherHook', momentum=0.01),
     dict(type='SemiDiagnosticsHook', interval=50),
 ]

@@ -16,8 +16,6 @@ csc = dict(
     semi_test_cfg=dict(predict_on='teacher'),
 )
 custom_hooks = [
-    dict(type='CheckSetupHook'),
-    dict(type='StepSeedHook'),
     dict(type='MeanTeacherHook', momentum=0.01),
     # after the teacher, as in Algorithm 1
     dict(type='MemoryBankHook', interval=50),

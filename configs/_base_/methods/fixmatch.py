@@ -11,8 +11,6 @@ fixmatch = dict(
     semi_test_cfg=dict(predict_on='student'),
 )
 custom_hooks = [
-    dict(type='CheckSetupHook'),
-    dict(type='StepSeedHook'),
     # the teacher is the student itself, in eval mode
     dict(type='MeanTeacherHook', momentum=1.0),
     dict(type='SemiDiagnosticsHook', interval=50),

@@ -32,5 +32,4 @@ views = dict(
 brightness_and_contrast = dict(
     type='ColorJitter', brightness=0.8, contrast=0.8, saturation=0, hue=0, prob=0.8
 )
-custom_hooks = [dict(type='CheckSetupHook'), dict(type='StepSeedHook')]
 val_cfg = dict(type='ValLoop')

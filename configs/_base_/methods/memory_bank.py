@@ -59,8 +59,6 @@ bank_contrast = dict(
     ramp=dict(start=warmup),
 )
 custom_hooks = [
-    dict(type='CheckSetupHook'),
-    dict(type='StepSeedHook'),
     # for the class weights
     dict(type='SetSizesHook'),
     # 0.995 -> 1

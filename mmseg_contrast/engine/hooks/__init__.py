@@ -2,6 +2,7 @@
 
 from .check_setup_hook import CheckSetupHook
 from .consistency_probe_hook import ConsistencyProbeHook
+from .finite_loss_hook import FiniteLossHook
 from .mean_teacher_hook import MeanTeacherHook
 from .memory_bank_hook import MemoryBankHook
 from .progress_bar_hook import ProgressBarHook
@@ -12,6 +13,7 @@ from .step_seed_hook import StepSeedHook
 __all__ = [
     'CheckSetupHook',
     'ConsistencyProbeHook',
+    'FiniteLossHook',
     'MeanTeacherHook',
     'MemoryBankHook',
     'ProgressBarHook',

@@ -15,6 +15,12 @@ from ...models.segmentors import SemiSupervisedSegmentor
 from ...utils.unwrap import unwrap
 
 SCHEDULES = ('constant', 'cosine')
+#: What a run lacks without these hooks of `configs/_base_/default_runtime.py`.
+RECOMMENDED = {
+    'CheckSetupHook': 'data, model and schedules are not checked',
+    'StepSeedHook': 'a resumed run draws other random numbers',
+    'FiniteLossHook': 'a loss that is NaN does not stop the run',
+}
 
 
 def unwrap_segmentor(runner: Runner, owner: str) -> SemiSupervisedSegmentor:
@@ -107,6 +113,7 @@ class MeanTeacherHook(Hook):
                 'MeanTeacherHook(momentum=0) keeps the teacher as it starts, which is untrained: give '
                 'load_from a checkpoint, or semi_train_cfg.burn_in iterations on labels alone.'
             )
+        _warn_of_missing_hooks(runner)
         self.ema = self.model.teacher_ema()
         if not self.model.teacher_loaded:
             self.ema.copy()
@@ -147,3 +154,14 @@ class MeanTeacherHook(Hook):
         if pending:
             self.ema.copy()
         return pending
+
+
+def _warn_of_missing_hooks(runner: Runner) -> None:
+    there = {type(hook).__name__ for hook in runner.hooks}
+    missing = {name: lack for name, lack in RECOMMENDED.items() if name not in there}
+    if missing:
+        lacks = ', '.join(f'{name} ({lack})' for name, lack in missing.items())
+        runner.logger.warning(
+            f'the run has no {lacks}: add them to default_hooks, as '
+            'configs/_base_/default_runtime.py does.'
+        )

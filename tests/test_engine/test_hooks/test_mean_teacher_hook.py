@@ -244,3 +244,22 @@ def test_momentum_of_one_makes_the_teacher_the_student(tmp_path, recwarn):
     student = runner.model.state_dict()
     for name, value in runner.model.teacher.state_dict().items():
         assert torch.equal(value, student[name]), name
+
+
+@pytest.mark.parametrize('present', [(), ('CheckSetupHook', 'StepSeedHook', 'FiniteLossHook')])
+def test_hooks_that_a_list_left_out_are_named(tmp_path, present):
+    hooks = [{'type': name} for name in ('MeanTeacherHook', *present) if name != 'CheckSetupHook']
+    runner = Runner.from_cfg(runner_cfg(tmp_path, semi_cfg(size=SIZE), 1, hooks=hooks))
+    if present:
+        # It would refuse the tiny data set; its name is enough.
+        runner._hooks.append(type('CheckSetupHook', (Hook,), {})())
+    warnings = []
+    runner.logger.warning = lambda message, *args: warnings.append(str(message))
+    runner.train()
+    named = [w for w in warnings if w.startswith('the run has no')]
+    assert len(named) == (not present)
+    if named:
+        assert all(
+            hook in named[0] for hook in ('CheckSetupHook', 'StepSeedHook', 'FiniteLossHook')
+        )
+        assert 'default_runtime.py' in named[0]
