@@ -7,6 +7,8 @@ from .multi_source_dataset import MultiSourceDataset
 from .samplers import MultiSourceSampler
 from .transforms import (
     ColorJitter,
+    LoadAnnotations,
+    LoadImageFromFile,
     LoadValidMap,
     MultiBranch,
     RandAugmentColor,
@@ -18,6 +20,8 @@ __all__ = [
     'CamVidDataset',
     'ColorJitter',
     'GTA5Dataset',
+    'LoadAnnotations',
+    'LoadImageFromFile',
     'LoadValidMap',
     'MosaicDataset',
     'MultiBranch',

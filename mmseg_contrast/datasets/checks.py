@@ -1,42 +1,29 @@
 """Finding what is wrong with a data set before a training run does.
 
-Each check is a function that returns a list of :class:`Problem`; an empty list is good news.
+Each check is a function that returns a list of :class:`Problem`; an empty list is good news. Files are
+read by the transforms of the data set's own pipeline, as training reads them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import copy
+import os
+import random
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.dataset import BaseDataset
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
-from PIL import Image, UnidentifiedImageError
 
-from .files import IGNORE_INDEX, classes_of_ids, sha256_of
+from .files import IGNORE_INDEX, IMAGE_SUFFIXES, sha256_of, unreadable, walk_files
+from .problem import Problem, SetupError
+from .transforms import LoadAnnotations, LoadImageFromFile
 
-
-class SetupError(ValueError):
-    """Data, model or checkpoint that a run cannot start with: one sentence for the user."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something that has to be mended.
-
-    Attributes:
-        place (str): Where: a file, a list, or a part of the data set.
-        what (str): What is wrong there.
-        remedy (str): What to do about it.
-    """
-
-    place: str
-    what: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f'{self.place}: {self.what}; {self.remedy}.'
+Sample = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -45,30 +32,43 @@ class Source:
 
     Attributes:
         place (str): What to call it in messages, e.g. ``'labelled images'``.
-        images (Sequence[str]): Paths of the images.
-        masks (Sequence[str] | None): Paths of their masks, None for unlabelled images.
+        samples (Sequence[Mapping]): What the data set knows of each image, ``img_path`` at least.
         classes (Sequence[str]): Names of the classes.
-        reduce_zero_label (bool): Whether id 0 is ignored and all others go down by one.
-        label_map (Mapping[int, int] | None): Class of each stored id, after that.
+        transforms (Sequence[Callable]): Its pipeline, whose first transforms load image and mask.
     """
 
     place: str
-    images: Sequence[str]
-    masks: Sequence[str] | None = None
+    samples: Sequence[Sample]
     classes: Sequence[str] = ()
-    reduce_zero_label: bool = False
-    label_map: Mapping[int, int] | None = None
+    transforms: Sequence[Callable] = ()
+
+    @property
+    def images(self) -> list[str]:
+        """Paths of the images."""
+        return [sample['img_path'] for sample in self.samples]
+
+    @property
+    def masks(self) -> list[str] | None:
+        """Paths of their masks, None for unlabelled images."""
+        masks = [sample.get('seg_map_path') for sample in self.samples]
+        return masks if masks and None not in masks else None
+
+    @property
+    def reduce_zero_label(self) -> bool:
+        """Whether id 0 is ignored and all others go down by one."""
+        return bool(self.samples) and bool(self.samples[0].get('reduce_zero_label'))
+
+    @property
+    def label_map(self) -> Mapping[int, int] | None:
+        """Class of each stored id, after that."""
+        return self.samples[0].get('label_map') if self.samples else None
 
     def spread(self, limit: int) -> 'Source':
         """Take at most ``limit`` of the images, evenly spread."""
-        if len(self.images) <= limit:
+        if len(self.samples) <= limit:
             return self
-        picks = np.linspace(0, len(self.images) - 1, limit).round().astype(int)
-        images = [self.images[pick] for pick in picks]
-        masks = None if self.masks is None else [self.masks[pick] for pick in picks]
-        return Source(
-            self.place, images, masks, self.classes, self.reduce_zero_label, self.label_map
-        )
+        picks = np.linspace(0, len(self.samples) - 1, limit).round().astype(int)
+        return replace(self, samples=[self.samples[pick] for pick in picks])
 
 
 @dataclass
@@ -77,14 +77,42 @@ class Scan:
 
     Attributes:
         stored (np.ndarray): Pixels of each stored id, one row for each readable mask, int64,
-            shape (N, 256).
+            shape (N, 256). Where a transform of the user's own loads masks: of each id that it makes.
+        classes (np.ndarray): The same of what training sees, shape (N, 256).
         sizes (list[tuple[int, int]]): Height and width of each readable image.
         problems (list[Problem]): Files that cannot be used.
     """
 
     stored: np.ndarray
+    classes: np.ndarray
     sizes: list[tuple[int, int]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+
+
+def samples_of(
+    images: Sequence[str],
+    masks: Sequence[str] | None = None,
+    reduce_zero_label: bool = False,
+    label_map: Mapping[int, int] | None = None,
+) -> list[Sample]:
+    """Describe files as a data set of MMSeg would.
+
+    Args:
+        images (Sequence[str]): Paths of the images.
+        masks (Sequence[str], optional): Paths of their masks. Defaults to None: unlabelled.
+        reduce_zero_label (bool): Whether id 0 is ignored and all others go down by one.
+        label_map (Mapping[int, int], optional): Class of each stored id, after that.
+
+    Returns:
+        list[Mapping]: One for each image.
+    """
+    known = {'reduce_zero_label': reduce_zero_label, 'label_map': label_map}
+    if masks is None:
+        return [{'img_path': image, 'seg_fields': [], **known} for image in images]
+    return [
+        {'img_path': image, 'seg_map_path': mask, 'seg_fields': [], **known}
+        for image, mask in zip(images, masks)
+    ]
 
 
 def source_of(dataset: BaseSegDataset, place: str | None = None) -> Source:
@@ -92,25 +120,33 @@ def source_of(dataset: BaseSegDataset, place: str | None = None) -> Source:
 
     Args:
         dataset (BaseSegDataset): The data set.
-        place (str, optional): What to call it in messages. Defaults to None: labelled or
-            unlabelled images, with the list.
+        place (str, optional): What to call it in messages. Defaults to None: labelled or unlabelled
+            images. The list or the folder is added.
 
     Returns:
-        Source: Its files, classes and label map.
+        Source: Its files, classes and pipeline.
     """
-    infos = [dataset.get_data_info(index) for index in range(len(dataset))]
-    has_masks = bool(infos) and all('seg_map_path' in info for info in infos)
-    if place is None:
-        place = 'labelled images' if has_masks else 'unlabelled images'
-        place += f' ({dataset.ann_file or dataset.data_prefix["img_path"]})'
-    return Source(
-        place,
-        [info['img_path'] for info in infos],
-        [info['seg_map_path'] for info in infos] if has_masks else None,
-        dataset.metainfo.get('classes') or (),
-        dataset.reduce_zero_label,
-        infos[0].get('label_map') if infos else None,
-    )
+    samples = [dataset.get_data_info(index) for index in range(len(dataset))]
+    source = Source('', samples, dataset.metainfo.get('classes') or (), dataset.pipeline.transforms)
+    kind = place or ('unlabelled images' if source.masks is None else 'labelled images')
+    where = dataset.ann_file or dataset.data_prefix['img_path']
+    return replace(source, place=f'{kind} ({where})')
+
+
+def parts_of(dataset: Any) -> list[BaseSegDataset]:
+    """Find the data sets of MMSeg in a data set, however deep in wrappers.
+
+    Args:
+        dataset (Any): Such a data set, or one that wraps others (``ConcatDataset``,
+            ``RepeatDataset``, ...).
+
+    Returns:
+        list[BaseSegDataset]: Those that read files.
+    """
+    if isinstance(dataset, BaseDataset):
+        return [dataset] if isinstance(dataset, BaseSegDataset) else []
+    inner = [*getattr(dataset, 'datasets', []), getattr(dataset, 'dataset', None)]
+    return [part for each in inner if each is not None for part in parts_of(each)]
 
 
 def require_images(cfg: Mapping[str, Any], place: str) -> None:
@@ -132,7 +168,7 @@ def require_images(cfg: Mapping[str, Any], place: str) -> None:
         if dataset.ann_file:
             what = f'the list {dataset.ann_file} is empty'
         problem = Problem(f'{place} ({kind.__name__})', what, 'correct folder, list or img_suffix')
-        raise SetupError(str(problem))
+        raise SetupError(problem)
 
 
 def find_missing(source: Source) -> list[Problem]:
@@ -150,105 +186,211 @@ def find_missing(source: Source) -> list[Problem]:
             Problem(source.place, 'there is no image', 'correct the folder, the list or the suffix')
         )
     for kind, paths in (('image', source.images), ('mask', source.masks or ())):
-        missing = [path for path in paths if not Path(path).is_file()]
+        missing = [path for path in paths if not _is_there(path)]
         if missing:
             what = f'{len(missing)} of {len(paths)} {kind}s are missing, the first is {missing[0]}'
+            if near := _twin(missing[0]):
+                what += f' (there is {near})'
             remedy = f'add the {kind}s, correct folder and suffix, or take the names off the list'
+            if '\ufeff' in missing[0]:
+                remedy = (
+                    'save the list as UTF-8 without byte order mark (BOM), which is read as a name'
+                )
             problems.append(Problem(source.place, what, remedy))
     return problems
 
 
-def scan(source: Source, pairs: Iterable[tuple[str, str | None]] | None = None) -> Scan:
-    """Open images and masks; those that are missing are passed over.
+def _twin(path: str) -> str | None:
+    """Find an image of the same name with another suffix, or in other case, in a file's folder."""
+    if os.path.isfile(_stem(path)):
+        return _stem(path)  # of a list whose names have a suffix already
+    folder, name = os.path.split(path)
+    stem = os.path.splitext(name)[0].lower()
+    others = sorted(os.listdir(folder or '.')) if os.path.isdir(folder or '.') else []
+    return next((each for each in others if _is_image(each) and _stem(each).lower() == stem), None)
+
+
+def _is_image(name: str) -> bool:
+    return not name.startswith('.') and name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def _stem(name: str) -> str:
+    return os.path.splitext(name)[0]
+
+
+def check_left_out(dataset: BaseSegDataset, place: str) -> list[Problem]:
+    """Look for images with a mask that a data set leaves out because of their suffix.
+
+    MMSeg takes the files of a folder that end with ``img_suffix``, to the letter, and drops others.
+
+    Args:
+        dataset (BaseSegDataset): The data set.
+        place (str): What to call it in messages.
+
+    Returns:
+        list[Problem]: At most one; none where a list says which images are meant.
+    """
+    folder, masks = (dataset.data_prefix.get(key) for key in ('img_path', 'seg_map_path'))
+    if dataset.ann_file or not (folder and masks and os.path.isdir(folder)):
+        return []
+    left_out = []
+    for path in walk_files(folder):
+        name = path.relative_to(folder).as_posix()
+        if not _is_image(path.name) or name.endswith(dataset.img_suffix):
+            continue
+        # `_leftImg8bit.PNG` is such an end as `_leftImg8bit.png`.
+        end = len(dataset.img_suffix)
+        same = name.lower().endswith(dataset.img_suffix.lower())
+        mask = Path(masks, (name[:-end] if same else _stem(name)) + dataset.seg_map_suffix)
+        if mask.is_file() and not mask.samefile(path):
+            left_out.append(str(path))
+    if not left_out:
+        return []
+    what = f'{len(left_out)} images with a mask are left out because they do not end with '
+    what += f"img_suffix='{dataset.img_suffix}', the first is {left_out[0]}"
+    return [Problem(place, what, 'rename them, or convert all images to one suffix')]
+
+
+def scan(source: Source, samples: Iterable[Sample] | None = None) -> Scan:
+    """Load images and masks as the pipeline does; those that are missing are passed over.
 
     Args:
         source (Source): What to look at.
-        pairs (Iterable[tuple[str, str | None]], optional): Images and masks of the source, for a
-            progress bar around them. Defaults to None: those of the source.
+        samples (Iterable[Mapping], optional): Samples of the source, for a progress bar around them.
+            Defaults to None: those of the source.
 
     Returns:
         Scan: Their content.
     """
-    result = Scan(np.zeros((0, 256), np.int64))
+    result = Scan(*(np.zeros((0, 256), np.int64) for _ in range(2)))
     rows = []
-    for image_path, mask_path in pairs if pairs is not None else pairs_of(source):
-        image = _open(image_path, result.problems)
-        if image is not None:
-            result.sizes.append(image.shape[:2])
-        if mask_path is None:
-            continue
-        mask = _open(mask_path, result.problems)
-        if mask is None:
-            continue
-        if mask.ndim != 2 or mask.dtype not in (np.uint8, bool):
-            colors = len(np.unique(mask.reshape(-1, *mask.shape[2:]), axis=0))
-            what = f'the mask is no image of 8-bit class ids ({colors} different colours)'
-            remedy = 'convert each colour to its class id and save one channel of 8 bits'
-            result.problems.append(Problem(mask_path, what, remedy))
-            continue
-        if image is not None and image.shape[:2] != mask.shape:
-            sizes = (f'{w} x {h}' for h, w in (image.shape[:2], mask.shape))
-            what = 'the image is {} and its mask {}'.format(*sizes)
-            remedy = 'resize the mask by nearest neighbour, or pair the right files'
-            result.problems.append(Problem(mask_path, what, remedy))
-        rows.append(np.bincount(mask.ravel(), minlength=256))
+    with random_numbers_kept():
+        for sample in source.samples if samples is None else samples:
+            paths = [sample[key] for key in ('img_path', 'seg_map_path') if sample.get(key)]
+            if not all(map(_is_there, paths)):
+                continue  # told by `find_missing`
+            try:
+                size, counts = _load(sample, source.transforms)
+            except SetupError as error:
+                result.problems.append(error.problem)
+                continue
+            result.sizes += [] if size is None else [size]
+            rows += [] if counts is None else [counts]
     if rows:
-        result.stored = np.array(rows, np.int64)
+        result.stored, result.classes = (np.array(each, np.int64) for each in zip(*rows))
     return result
 
 
-def pairs_of(source: Source) -> list[tuple[str, str | None]]:
-    """Pair the images of a source with their masks, or with None."""
-    masks = source.masks if source.masks is not None else [None] * len(source.images)
-    return list(zip(source.images, masks))
-
-
-def _open(path: str, problems: list[Problem]) -> np.ndarray | None:
-    """Decode an image file, or note why it cannot be decoded."""
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image)
-    except FileNotFoundError:
-        return None  # told by `find_missing`
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        reason = 'no image' if isinstance(error, UnidentifiedImageError) else str(error)
-        problems.append(Problem(path, f'cannot be read ({reason})', 'replace the file'))
-        return None
-
-
-def to_classes(stored: np.ndarray, source: Source) -> np.ndarray:
-    """Turn counts of stored ids into counts of what training sees, as ``LoadAnnotations`` does.
+def _load(
+    sample: Sample, transforms: Sequence[Callable]
+) -> tuple[tuple[int, int] | None, tuple[np.ndarray, np.ndarray] | None]:
+    """Load one image, and the mask if it has one.
 
     Args:
-        stored (np.ndarray): Pixels of each stored id, shape (N, 256).
-        source (Source): Its ``reduce_zero_label`` and ``label_map`` count.
+        sample (Mapping): What the data set knows of it.
+        transforms (Sequence[Callable]): The pipeline; as much of it is run as is needed. What it does
+            not load is loaded as MMSeg does.
 
     Returns:
-        np.ndarray: Pixels of each id, shape (N, 256).
+        tuple: Height and width of the image; pixels of each stored id and of each class (256,), or
+        None without a mask. Both None where the pipeline rejects the sample.
+
+    Raises:
+        SetupError: A file cannot be used.
     """
-    ids = classes_of_ids(source.reduce_zero_label, source.label_map)
-    counts = np.zeros_like(stored)
-    np.add.at(counts, (slice(None), ids), stored)
-    return counts
+    mask_path = sample.get('seg_map_path')
+    results, size = copy.deepcopy(dict(sample)), None
+    for transform in transforms:
+        if type(transform) is LoadAnnotations:
+            return size, _counts_of_ids(transform, results)
+        results = _apply(transform, results, mask_path if size else sample['img_path'])
+        if results is None:
+            return None, None
+        if size is None and 'img' in results:
+            size = tuple(results.get('ori_shape', results['img'].shape)[:2])
+        if mask_path is None and size:
+            return size, None
+        if mask_path is not None and 'gt_seg_map' in results:
+            return size, _counts_of_map(results, mask_path)
+    results = copy.deepcopy(dict(sample))
+    if size is None:
+        results = LoadImageFromFile()(results)
+        size = results['ori_shape']
+    return size, None if mask_path is None else _counts_of_ids(LoadAnnotations(), results)
 
 
-def check_ids(stored: np.ndarray, source: Source) -> list[Problem]:
+def _apply(transform: Callable, results: dict, path: str) -> dict | None:
+    """Run a transform, and let an error of it name the file."""
+    try:
+        return transform(results)
+    except (SetupError, ImportError):
+        raise
+    except Exception as error:
+        raise unreadable(path, error) from error
+
+
+def _counts_of_ids(loader: LoadAnnotations, results: dict) -> tuple[np.ndarray, np.ndarray]:
+    stored = np.bincount(loader.stored_ids(results).ravel(), minlength=256)
+    classes = np.zeros_like(stored)
+    np.add.at(classes, loader.to_classes(results), stored)
+    return stored, classes
+
+
+def _counts_of_map(results: dict, path: str) -> tuple[np.ndarray, np.ndarray]:
+    """Count what a transform of the user's own has made."""
+    made = np.asarray(results['gt_seg_map'])
+    sizes = {tuple(results[key][:2]) for key in ('ori_shape', 'img_shape') if key in results}
+    what = None
+    if made.ndim != 2:
+        what = f'the pipeline makes a mask of shape {made.shape} of it'
+    elif sizes and made.shape not in sizes:
+        size = ' or '.join(f'{width} x {height}' for height, width in sorted(sizes))
+        what = f'the image is {size}, and the pipeline makes a mask of '
+        what += f'{made.shape[1]} x {made.shape[0]} of it'
+    elif made.min(initial=0) < 0 or made.max(initial=0) > IGNORE_INDEX:
+        what = f'the pipeline makes ids from {made.min()} to {made.max()} of it'
+    if what:
+        remedy = 'let the transform that sets gt_seg_map give class ids, 0 to 255, of shape (H, W)'
+        raise SetupError(Problem(path, what, remedy))
+    counts = np.bincount(made.astype(np.uint8).ravel(), minlength=256)
+    return counts, counts
+
+
+def _is_there(path: str) -> bool:
+    return '://' in str(path) or Path(path).is_file()
+
+
+@contextmanager
+def random_numbers_kept() -> Iterator[None]:
+    """Give NumPy and ``random`` back as they were: a check must not change what training draws."""
+    states = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+
+
+def check_ids(
+    found: Scan, source: Source, ignored: Collection[int] = (IGNORE_INDEX,)
+) -> list[Problem]:
     """Compare mask values with the classes.
 
     Args:
-        stored (np.ndarray): Pixels of each stored id, shape (N, 256).
+        found (Scan): What the masks hold.
         source (Source): Classes, ``reduce_zero_label`` and ``label_map``.
+        ignored (Collection[int]): Ids beside the classes that the losses pay no heed to.
 
     Returns:
         list[Problem]: At most one, with the likeliest cause.
     """
-    total = stored.sum(axis=0)
+    total = found.stored.sum(axis=0)
     present = [int(value) for value in np.flatnonzero(total)]
-    seen = np.flatnonzero(to_classes(stored, source).sum(axis=0)[:IGNORE_INDEX])
+    seen = [int(each) for each in np.flatnonzero(found.classes.sum(axis=0)) if each not in ignored]
     number = len(source.classes)
-    highest = int(seen.max(initial=-1))
+    highest = max(seen, default=-1)
     values = _ranges(present)
-    if present == [0, IGNORE_INDEX] and number > 1:
+    if present == [0, IGNORE_INDEX] and number > 1 and IGNORE_INDEX in ignored:
         what = f'the masks hold 0 and 255 alone, and 255 is ignored, so {number - 1} of '
         what += f'{number} classes never appear'
         remedy = 'divide the masks by 255, so that they hold 0 and 1'
@@ -259,8 +401,9 @@ def check_ids(stored: np.ndarray, source: Source) -> list[Problem]:
         what = f'the masks hold the ids {values}, but {number} classes have 0 to {number - 1}'
         if source.reduce_zero_label:
             what += ' after reduce_zero_label'
-        remedy = 'correct the classes, or convert the masks to class ids (255 is ignored)'
-    elif len(seen) == 0 and len(stored):
+        ignoring = ', '.join(map(str, sorted(ignored)))
+        remedy = f'correct the classes, or convert the masks to class ids ({ignoring} is ignored)'
+    elif not seen and len(found.stored):
         what = 'each pixel of the masks is ignored'
         remedy = 'check that the masks hold class ids, and reduce_zero_label'
     elif source.reduce_zero_label and total[0] and number > 1 and highest == number - 2:
@@ -282,17 +425,17 @@ def _ranges(values: Sequence[int]) -> str:
     return ', '.join('-'.join(map(str, part)) for part in parts)
 
 
-def check_absent(stored: np.ndarray, source: Source) -> list[Problem]:
+def check_absent(found: Scan, source: Source) -> list[Problem]:
     """Look for classes that no mask shows.
 
     Args:
-        stored (np.ndarray): Pixels of each stored id, shape (N, 256).
+        found (Scan): What the masks hold.
         source (Source): Its classes.
 
     Returns:
         list[Problem]: At most one.
     """
-    pixels = to_classes(stored, source).sum(axis=0)
+    pixels = found.classes.sum(axis=0)
     absent = [name for name, count in zip(source.classes, pixels) if count == 0]
     if not absent:
         return []

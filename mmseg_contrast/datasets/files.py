@@ -13,10 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import mmcv
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from mmengine import fileio
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ..structures.pixel_targets import IGNORE_INDEX
+from .problem import Problem, SetupError
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff')
 
@@ -42,14 +45,7 @@ def list_images(folder: str | Path, suffix: str | None = None) -> dict[str, Path
             f'The image folder {folder} does not exist: create or link it, or mend the path.'
         )
     images: dict[str, Path] = {}
-    # `rglob` passes over linked folders, and collections of data are often made of links.
-    files = (
-        Path(place, name)
-        for place, _, names in os.walk(folder, followlinks=True)
-        for name in names
-        if not name.startswith('.')
-    )
-    for path in sorted(files):
+    for path in walk_files(folder):
         end = path.suffix if suffix is None else suffix
         if not path.name.endswith(end) or (suffix is None and end.lower() not in IMAGE_SUFFIXES):
             continue
@@ -66,6 +62,17 @@ def list_images(folder: str | Path, suffix: str | None = None) -> dict[str, Path
             f'No image with suffix {wanted} in {folder}: put images there, or mend the path.'
         )
     return dict(sorted(images.items()))
+
+
+def walk_files(folder: str | Path) -> list[Path]:
+    """Find the files of a folder and of its sub-folders, linked ones too, but no hidden ones."""
+    # `rglob` passes over linked folders, and collections of data are often made of links.
+    return sorted(
+        Path(place, name)
+        for place, _, names in os.walk(folder, followlinks=True)
+        for name in names
+        if not name.startswith('.')
+    )
 
 
 def read_list(path: str | Path) -> list[str]:
@@ -145,39 +152,99 @@ def sha256_of(content: str | bytes | Path) -> str:
     return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
 
 
-def read_mask(path: str | Path) -> np.ndarray:
+def read_mask(
+    path: str | Path, backend: str = 'pillow', backend_args: Mapping[str, Any] | None = None
+) -> np.ndarray:
     """Read a mask as the stored ids; the colours of a palette image are not looked at.
 
     Args:
-        path (str | Path): An image of one channel, or with a palette.
+        path (str | Path): An image of one channel, of any number of bits, or with a palette.
+        backend (str): Decoder, as of ``mmcv.imfrombytes``.
+        backend_args (Mapping[str, Any], optional): Where the file is, as of ``mmengine.fileio.get``.
+            Defaults to None: on this disk.
 
     Returns:
         np.ndarray: Class ids, uint8, shape (H, W).
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is no image, or not one channel of 8 bits.
+        SetupError: The file is no image, has several channels, or ids that are not in [0, 255].
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f'The mask {path} does not exist: add it, or take its image off the labelled list.'
+    path = str(path)
+    try:
+        mask = mmcv.imfrombytes(fileio.get(path, backend_args), flag='unchanged', backend=backend)
+        mask = np.asarray(mask)
+    except FileNotFoundError as error:
+        remedy = 'add it, or take its image off the labelled list'
+        raise FileNotFoundError(str(Problem(path, 'the mask does not exist', remedy))) from error
+    except ImportError:
+        raise  # of a backend that is not installed
+    except Exception as error:
+        raise unreadable(path, error) from error
+    if mask.ndim == 3 and mask.shape[2] == 1:
+        mask = mask[..., 0]
+    if mask.ndim == 3:
+        colors = len(np.unique(mask.reshape(-1, mask.shape[2]), axis=0))
+        what = f'the mask has {mask.shape[2]} channels ({colors} different colours)'
+        remedy = 'convert each colour to its class id and save one channel of 8 bits'
+        if (mask == mask[..., :1]).all():
+            remedy = 'its channels are equal: save one of them'
+        raise SetupError(Problem(path, what, remedy))
+    if mask.ndim != 2:
+        raise unreadable(path, 'no image')
+    if mask.dtype.kind not in 'bui':
+        what = f'the mask holds numbers of the type {mask.dtype}'
+        raise SetupError(Problem(path, what, 'save class ids as 8 bits'))
+    for value in (int(mask.min(initial=0)), int(mask.max(initial=0))):
+        if not 0 <= value <= IGNORE_INDEX:
+            what = f'the mask holds the id {value}, and ids are read as 8 bits, 0 to 255'
+            remedy = 'convert the ids to classes and save one channel of 8 bits'
+            raise SetupError(Problem(path, what, remedy))
+    return mask.astype(np.uint8, copy=False)  # of one bit too
+
+
+def unreadable(path: str, error: Exception | str) -> SetupError:
+    """Say that a file cannot be decoded.
+
+    Args:
+        path (str): The file.
+        error (Exception | str): What the decoder says.
+
+    Returns:
+        SetupError: To raise.
+    """
+    reason = ' '.join(str(error).split()) or type(error).__name__
+    if isinstance(error, UnidentifiedImageError | AssertionError):
+        reason = 'no image'
+    if os.path.isfile(path) and not os.path.getsize(path):
+        reason = 'it is empty'
+    if isinstance(error, FileNotFoundError):
+        return SetupError(
+            Problem(path, 'the file does not exist', 'add it, or take it off the list')
         )
+    return SetupError(Problem(path, f'cannot be read ({reason})', 'replace the file'))
+
+
+def exif_orientation(path: str | Path) -> int:
+    """Read how a photo is to be turned or mirrored before it is shown.
+
+    Args:
+        path (str | Path): The photo, on this disk.
+
+    Returns:
+        int: The EXIF flag, in [1, 8]; 1 where nothing is to be done, or nothing is known.
+    """
+    if not os.path.isfile(path):
+        return 1  # in some store elsewhere
     try:
         with Image.open(path) as image:
-            mask = np.asarray(image)
-    except (UnidentifiedImageError, OSError) as error:
-        raise ValueError(f'The mask {path} cannot be read ({error}): replace the file.') from error
-    if mask.ndim == 2 and mask.dtype not in (np.uint8, bool):
-        raise ValueError(
-            f'The mask {path} holds numbers of the type {mask.dtype}: save class ids as 8 bits.'
-        )
-    if mask.ndim != 2:
-        raise ValueError(
-            f'The mask {path} has {mask.shape[2]} channels: convert its colours to one channel '
-            'of class ids.'
-        )
-    return mask.astype(np.uint8, copy=False)  # of one bit too
+            # Pillow would decode a whole PNG to look for the flag behind its pixels.
+            if image.format == 'PNG' and 'exif' not in image.info:
+                return 1
+            flag = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except (OSError, SyntaxError, ValueError):
+        return 1  # of a format that Pillow does not know
+    return flag if flag in range(1, 9) else 1
 
 
 def classes_of_ids(

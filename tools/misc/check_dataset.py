@@ -14,18 +14,19 @@ from mmseg_contrast.datasets.checks import (
     Source,
     check_absent,
     check_ids,
+    check_left_out,
     check_overlap,
     find_missing,
-    pairs_of,
     require_images,
+    samples_of,
     scan,
     source_of,
-    to_classes,
 )
 from mmseg_contrast.datasets.files import list_images, read_list
 from mmseg_contrast.datasets.splits import class_counts, class_table
 from mmseg_contrast.utils.cli import ChangesAction
 
+VALIDATION = 'validation images'
 EXAMPLE = """\
 examples:
   python tools/misc/check_dataset.py configs/c3semiseg/c3semiseg_stdc1_camvid-semi-1by8-160x160.py
@@ -63,21 +64,25 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def sources_of_config(cfg: Config) -> list[Source]:
-    """Build the training and validation data sets of a config, without their pipelines."""
+def sources_of_config(cfg: Config) -> tuple[list[Source], list[Problem]]:
+    """Build the training and validation data sets of a config; say which images they leave out."""
     init_default_scope(cfg.get('default_scope', 'mmseg'))
+    sources, problems = [], []
 
-    def build(part: ConfigDict, place: str | None) -> list[Source]:
+    def add(part: ConfigDict, place: str | None) -> None:
         inner = part.get('datasets') or ([part.dataset] if 'dataset' in part else None)
-        if inner:
-            return [source for each in inner for source in build(each, place)]
-        require_images(part, place or 'training images')
-        return [source_of(DATASETS.build({**part, 'pipeline': []}), place)]
+        for each in inner or []:
+            add(each, place)
+        if inner is None:
+            require_images(part, place or 'training images')
+            dataset = DATASETS.build(part)
+            sources.append(source_of(dataset, place))
+            problems.extend(check_left_out(dataset, sources[-1].place))
 
-    sources = build(cfg.train_dataloader.dataset, None)
+    add(cfg.train_dataloader.dataset, None)
     if cfg.get('val_dataloader'):
-        sources += build(cfg.val_dataloader.dataset, 'validation images')
-    return sources
+        add(cfg.val_dataloader.dataset, VALIDATION)
+    return sources, problems
 
 
 def sources_of_folders(args: argparse.Namespace) -> list[Source]:
@@ -89,18 +94,20 @@ def sources_of_folders(args: argparse.Namespace) -> list[Source]:
     def labeled(place: str, names: list[str]) -> Source:
         return Source(
             place,
-            [str(images.get(name, args.images / f'{name}{suffix}')) for name in names],
-            [str(args.masks / f'{name}{args.mask_suffix}') for name in names],
+            samples_of(
+                [str(images.get(name, args.images / f'{name}{suffix}')) for name in names],
+                [str(args.masks / f'{name}{args.mask_suffix}') for name in names],
+                args.reduce_zero_label,
+            ),
             classes,
-            args.reduce_zero_label,
         )
 
     sources = [labeled('labelled images', read_list(args.list) if args.list else list(images))]
     if args.unlabeled:
         paths = map(str, list_images(args.unlabeled, args.image_suffix).values())
-        sources.append(Source('unlabelled images', list(paths)))
+        sources.append(Source('unlabelled images', samples_of(list(paths))))
     if args.val_list:
-        sources.append(labeled('validation images', read_list(args.val_list)))
+        sources.append(labeled(VALIDATION, read_list(args.val_list)))
     return sources
 
 
@@ -110,19 +117,19 @@ def check(sources: list[Source], limit: int | None) -> list[Problem]:
     for source in sources:
         problems += find_missing(source)
         part = source.spread(limit) if limit else source
-        found = scan(part, tqdm(pairs_of(part), source.place, leave=False))
+        found = scan(part, tqdm(part.samples, source.place, leave=False))
         problems += found.problems
         print(f'{source.place}: {len(source.images)} images, {len(found.sizes)} opened')
         if source.masks is not None:
-            wrong = check_ids(found.stored, source)
+            wrong = check_ids(found, source)
             problems += wrong
-            counts = to_classes(found.stored, source)[:, : len(source.classes)]
+            counts = found.classes[:, : len(source.classes)]
             print(class_table(class_counts(counts), list(source.classes)))
             if not wrong and part is source and source is sources[0]:
-                problems += check_absent(found.stored, source)
+                problems += check_absent(found, source)
     for index, first in enumerate(sources):
         for second in sources[index + 1 :]:
-            val = 'validation images' in (first.place, second.place)
+            val = any(each.place.startswith(VALIDATION) for each in (first, second))
             unlabeled = None in (first.masks, second.masks)
             if val:
                 remedy = 'take them off the training lists, or the score tells nothing'
@@ -142,10 +149,10 @@ def main(argv: list[str] | None = None) -> int:
     if args.config:
         cfg = Config.fromfile(args.config)
         cfg.merge_from_dict(args.cfg_options or {})
-        sources = sources_of_config(cfg)
+        sources, problems = sources_of_config(cfg)
     else:
-        sources = sources_of_folders(args)
-    problems = check(sources, args.max_images)
+        sources, problems = sources_of_folders(args), []
+    problems += check(sources, args.max_images)
     for problem in problems:
         print(f'PROBLEM {problem}')
     print(f'{len(problems)} problems found.' if problems else 'No problem found.')

@@ -1,12 +1,10 @@
 """Complaining before the first iteration, not hours later."""
 
-import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from mmengine.config import Config
-from mmengine.dataset import ConcatDataset
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper
@@ -22,15 +20,19 @@ from ...datasets.checks import (
     SetupError,
     check_crop,
     check_ids,
+    check_left_out,
     find_missing,
+    parts_of,
+    random_numbers_kept,
     scan,
     source_of,
 )
-from ...datasets.transforms import MultiBranch
+from ...datasets.transforms import LoadValidMap, MultiBranch
 from ...models.data_preprocessors import MultiBranchDataPreprocessor
 from ...models.memory import ClassMemoryBank
 from ...models.segmentors import ContrastivePretrainer, SemiSupervisedSegmentor
 from ...models.segmentors.semi_supervised_segmentor import LABELED, VIEWS
+from ...structures.pixel_targets import IGNORE_INDEX
 from .memory_bank_hook import MemoryBankHook
 
 MAX_FILES = 32
@@ -81,22 +83,46 @@ class CheckSetupHook(Hook):
             SetupError: Something is wrong.
         """
         loader = runner.train_dataloader
-        dataset = loader.dataset
-        parts = dataset.datasets if isinstance(dataset, ConcatDataset) else [dataset]
-        parts = [part for part in parts if isinstance(part, BaseSegDataset)]
+        parts = parts_of(loader.dataset)
         model = _unwrapped(runner.model)
         _raise_first(check_classes(parts, model))
         _raise_first(check_branches(parts, model))
         _raise_first(check_bank_is_filled(model, runner.hooks))
         _raise_first(check_batch_size(loader))
-        needs = getattr(loader.sampler, 'counts', [loader.batch_size])
-        for part, need in zip(parts, needs):
-            _raise_first(check_dataset(part, need * get_world_size()))
+        ignored = ignored_labels(model)
+        counts = getattr(loader.sampler, 'counts', None)
+        sources = [loader.dataset] if counts is None else loader.dataset.datasets
+        for source, need in zip(sources, counts or [loader.batch_size]):
+            _raise_first(check_number(source, need * get_world_size()))
+        for part in parts:
+            _raise_first(check_dataset(part, ignored=ignored))
+            _raise_first(check_fills(part, ignored))
         # Not only when it is too late for the iterations before the first validation.
-        if runner.val_loop is not None and isinstance(
-            runner.val_dataloader.dataset, BaseSegDataset
-        ):
-            _raise_first(check_dataset(runner.val_dataloader.dataset, 1))
+        if runner.val_loop is not None:
+            for part in parts_of(runner.val_dataloader.dataset):
+                _raise_first(check_dataset(part, 'validation images', ignored))
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
+        """Check the labels of a batch, since only some masks were looked at before.
+
+        Args:
+            runner (Runner): The runner.
+            batch_idx (int): Number of the batch.
+            data_batch (dict, optional): The batch, on the host.
+
+        Raises:
+            SetupError: A label is no class.
+        """
+        model = _unwrapped(runner.model)
+        _raise_first(check_labels(data_batch, model.decode_head.num_classes, ignored_labels(model)))
+
+    def before_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
+        """Do so with a batch of the validation, see :meth:`before_train_iter`."""
+        self.before_train_iter(runner, batch_idx, data_batch)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Check a checkpoint against the model, before its weights are loaded.
@@ -130,42 +156,142 @@ class CheckSetupHook(Hook):
         """
         if isinstance(_unwrapped(runner.model), ContrastivePretrainer):
             what = 'a ContrastivePretrainer has no classifier and predicts nothing'
-            raise SetupError(str(Problem('model', what, 'take the config that fine-tunes it')))
+            raise SetupError(Problem('model', what, 'take the config that fine-tunes it'))
         if self.untrained and runner.iter == 0:
             what = f'it lacks {self.untrained[0]}, without which nothing can be predicted'
             remedy = 'give one that was trained with this config'
-            raise SetupError(str(Problem('checkpoint', what, remedy)))
+            raise SetupError(Problem('checkpoint', what, remedy))
 
 
-def check_dataset(dataset: BaseSegDataset, need: int) -> list[Problem]:
+def ignored_labels(model: Any) -> set[int]:
+    """Say which labels a model's losses pay no heed to.
+
+    Args:
+        model (Any): The segmentor.
+
+    Returns:
+        set[int]: The decode head's ``ignore_index``; 255 too for the segmentors of this package, which
+        read it as padding whatever that is.
+    """
+    own = {getattr(model.decode_head, 'ignore_index', IGNORE_INDEX)}
+    both = isinstance(model, SemiSupervisedSegmentor | ContrastivePretrainer)
+    return own | ({IGNORE_INDEX} if both else set())
+
+
+def check_number(dataset: Any, need: int) -> list[Problem]:
+    """Compare the number of images of a source with what a batch takes of it.
+
+    Args:
+        dataset (Any): The source: a data set, or several in a wrapper.
+        need (int): Samples of it in one batch.
+
+    Returns:
+        list[Problem]: At most one.
+    """
+    parts = parts_of(dataset)
+    if not parts or len(dataset) >= need:
+        return []
+    what = f'there are {len(dataset)}, but a batch needs {need}'
+    remedy = 'add images, or make batch_size or its source_ratio smaller'
+    return [Problem(source_of(parts[0]).place, what, remedy)]
+
+
+def check_dataset(
+    dataset: BaseSegDataset, place: str | None = None, ignored: Collection[int] = (IGNORE_INDEX,)
+) -> list[Problem]:
     """Check the files of one data set and what its pipeline makes of them.
 
     Args:
         dataset (BaseSegDataset): The data set, with or without masks.
-        need (int): Samples of it in one batch.
+        place (str, optional): What to call it. Defaults to None: labelled or unlabelled images.
+        ignored (Collection[int]): Labels beside the classes that the losses pay no heed to.
 
     Returns:
         list[Problem]: What is wrong; when files are missing, nothing else is looked at.
     """
     if dataset.backend_args:
         return []  # the files are not on this disk
-    source = source_of(dataset)
-    problems = find_missing(source)
+    source = source_of(dataset, place)
+    problems = find_missing(source) or check_left_out(dataset, source.place)
     if problems:
         return problems
-    if len(source.images) < need:
-        what = f'there are {len(source.images)}, but a batch needs {need}'
-        problems.append(
-            Problem(
-                source.place, what, 'add images, or make batch_size or its source_ratio smaller'
-            )
-        )
     found = scan(source.spread(MAX_FILES))
     sizes = sizes_before_crop(dataset) if not found.problems else []
-    problems += found.problems + check_ids(found.stored, source)
+    problems += found.problems + check_ids(found, source, ignored)
     for crop_size, images in sizes:
         problems += check_crop(images, crop_size, source.place)
     return problems
+
+
+def check_labels(
+    batch: Mapping[str, Any] | None, num_classes: int, ignored: Collection[int]
+) -> list[Problem]:
+    """Look for labels that are no class in a batch, before a loss fails without a file name.
+
+    Takes 0.1 ms for an image of 512 x 512.
+
+    Args:
+        batch (Mapping, optional): A batch as collated; with branches, the labelled ones are read.
+        num_classes (int): Number of classes.
+        ignored (Collection[int]): Labels beside the classes that the losses pay no heed to.
+
+    Returns:
+        list[Problem]: At most one.
+    """
+    samples = (batch or {}).get('data_samples', [])
+    if isinstance(samples, Mapping):
+        samples = [each for name in LABELED for each in samples.get(name, [])]
+    for sample in samples:
+        if sample is None or 'gt_sem_seg' not in sample:
+            continue
+        labels = sample.gt_sem_seg.data.numpy()
+        low, high = int(labels.min(initial=0)), int(labels.max(initial=0))
+        if low >= 0 and high < num_classes:
+            continue
+        wrong = [
+            int(each)
+            for each in np.unique(labels)
+            if each not in ignored and not 0 <= each < num_classes
+        ]
+        if wrong:
+            path = getattr(sample, 'seg_map_path', None) or getattr(sample, 'img_path', 'a mask')
+            what = f'the mask gives the label {wrong[0]}, but {num_classes} classes have 0 to '
+            what += f'{num_classes - 1}'
+            ignoring = ', '.join(map(str, sorted(ignored)))
+            remedy = f'correct the mask, or convert it to class ids ({ignoring} is ignored)'
+            return [Problem(path, what, remedy)]
+    return []
+
+
+def check_fills(dataset: BaseSegDataset, ignored: Collection[int]) -> list[Problem]:
+    """Look for transforms that fill labels, beside an image that they turned or padded, with a class.
+
+    Args:
+        dataset (BaseSegDataset): The data set, with or without masks.
+        ignored (Collection[int]): Labels beside the classes that the losses pay no heed to; in the
+            valid map of an unlabelled image that is 255 alone.
+
+    Returns:
+        list[Problem]: At most one.
+    """
+    transforms = list(dataset.pipeline.transforms)
+    for split in [each for each in transforms if isinstance(each, MultiBranch)]:
+        transforms += [each for part in split.branch_pipelines.values() for each in part.transforms]
+    if any(isinstance(each, LoadValidMap) for each in transforms):
+        ignored = {IGNORE_INDEX}
+    for transform in transforms:
+        padding = getattr(transform, 'pad_val', None)
+        fills = {
+            'seg_pad_val': getattr(transform, 'seg_pad_val', None),
+            'seg_fill_in': getattr(transform, 'seg_fill_in', None),
+            'pad_val.seg': padding.get('seg') if isinstance(padding, Mapping) else None,
+        }
+        for name, value in fills.items():
+            if value is not None and value not in ignored:
+                what = f'{name}={value} fills what lies outside an image with a label that counts'
+                remedy = f'set it to {max(ignored)}'
+                return [Problem(f'{type(transform).__name__} in the pipeline', what, remedy)]
+    return []
 
 
 def sizes_before_crop(
@@ -184,19 +310,14 @@ def sizes_before_crop(
     crops = [i for i, transform in enumerate(transforms) if isinstance(transform, RandomCrop)]
     if not crops:
         return []
-    states = random.getstate(), np.random.get_state()
     sizes = []
-    try:
+    with random_numbers_kept():
         for index in np.linspace(0, len(dataset) - 1, CROP_DRAWS).round().astype(int):
             results = dataset.get_data_info(int(index))
             for transform in transforms[: crops[0]]:
                 results = transform(results) if results is not None else None
             if results is not None:
                 sizes.append(results['img'].shape[:2])
-    finally:
-        # The check must not change the random numbers that training will see.
-        random.setstate(states[0])
-        np.random.set_state(states[1])
     return [(tuple(transforms[crops[0]].crop_size), sizes)]
 
 
@@ -425,4 +546,4 @@ def _unwrapped(model: Any) -> Any:
 def _raise_first(problems: Sequence[Problem]) -> None:
     """Raise the first problem, if there is one."""
     if problems:
-        raise SetupError(str(problems[0]))
+        raise SetupError(problems[0])

@@ -5,10 +5,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from mmengine import fileio
 from mmengine.config import Config
-from mmengine.dataset import ConcatDataset
+from mmengine.dataset import ConcatDataset, RepeatDataset
 from mmengine.runner import Runner
+from mmengine.structures import PixelData
 from mmseg.registry import HOOKS
+from mmseg.structures import SegDataSample
 from mmseg.utils import register_all_modules
 from PIL import Image
 
@@ -18,11 +21,15 @@ from mmseg_contrast.engine.hooks.check_setup_hook import (
     CheckSetupHook,
     check_bank_is_filled,
     check_batch_size,
+    check_fills,
+    check_labels,
     check_same_config,
     check_state_dict,
+    ignored_labels,
     sizes_before_crop,
 )
 from mmseg_contrast.models.memory import ClassMemoryBank
+from mmseg_contrast.models.segmentors import SemiSupervisedSegmentor
 
 CLASSES = CamVidDataset.METAINFO['classes']
 LOAD = [{'type': 'LoadImageFromFile'}, {'type': 'LoadAnnotations'}]
@@ -61,13 +68,13 @@ def unlabeled(folder, **more):
     return UnlabeledDataset(like='CamVidDataset', data_prefix=prefix, **more)
 
 
-def check(dataset, num_classes=11, batch_size=4, ratio=None):
+def check(dataset, num_classes=11, batch_size=4, ratio=None, ignore_index=255):
     sampler = None
     if ratio:
         sampler = MultiSourceSampler(dataset, batch_size, ratio, seed=0)
     loader = SimpleNamespace(dataset=dataset, sampler=sampler, batch_size=batch_size)
     model = torch.nn.Module()
-    model.decode_head = SimpleNamespace(num_classes=num_classes)
+    model.decode_head = SimpleNamespace(num_classes=num_classes, ignore_index=ignore_index)
     runner = SimpleNamespace(train_dataloader=loader, model=model, hooks=[], val_loop=None)
     CheckSetupHook().before_train(runner)
 
@@ -97,21 +104,29 @@ def test_mask_values(folder):
         check(labeled(folder))
 
 
-def test_only_some_masks_are_opened(folder, monkeypatch):
-    opened = []
-    real = Image.open
-    monkeypatch.setattr(Image, 'open', lambda path: opened.append(str(path)) or real(path))
+@pytest.fixture
+def opened(monkeypatch):
+    """Paths of the files that are read."""
+    paths = []
+    real = fileio.get
+
+    def get(path, *args, **kwargs):
+        paths.append(str(path))
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(fileio, 'get', get)
+    return paths
+
+
+def test_only_some_masks_are_opened(folder, opened, monkeypatch):
     monkeypatch.setattr('mmseg_contrast.engine.hooks.check_setup_hook.MAX_FILES', 3)
     check(labeled(folder))
     assert [path[-5:] for path in opened if '/masks/' in path] == ['0.png', '2.png', '5.png']
 
 
-def test_masks_of_unlabeled_images_are_never_opened(folder, monkeypatch):
+def test_masks_of_unlabeled_images_are_never_opened(folder, opened):
     for index in range(3):
         (folder / 'masks' / f'{index}.png').write_bytes(b'no mask')
-    opened = []
-    real = Image.open
-    monkeypatch.setattr(Image, 'open', lambda path: opened.append(str(path)) or real(path))
     check(unlabeled(folder), batch_size=1)
     assert len(opened) == 3 and all('more' in path for path in opened)
 
@@ -378,3 +393,127 @@ def test_a_bank_that_nothing_writes_is_found():
     assert str(problem).startswith('custom_hooks') and 'MemoryBankHook' in str(problem)
     assert check_bank_is_filled(model, [MemoryBankHook()]) == []
     assert check_bank_is_filled(torch.nn.Linear(1, 1), []) == []
+
+
+# ------------------------------------------------------------------ labels of a batch
+
+
+def batch_of(*labels, branch=None):
+    samples = []
+    for number, label in enumerate(labels):
+        sample = SegDataSample(gt_sem_seg=PixelData(data=torch.tensor([label])))
+        sample.set_metainfo({'img_path': f'{number}.jpg', 'seg_map_path': f'masks/{number}.png'})
+        samples.append(sample)
+    return {'data_samples': {branch: [None, *samples]} if branch else samples}
+
+
+@pytest.mark.parametrize('branch', [None, 'sup', 'source'])
+@pytest.mark.parametrize('wrong', [3, 77, 254, -1, 300])
+def test_a_label_that_is_no_class_is_told_with_its_file(branch, wrong):
+    batch = batch_of([[0, 1, 255]], [[2, wrong, 255]], branch=branch)
+    (problem,) = check_labels(batch, 3, {255})
+    assert str(problem) == (
+        f'masks/1.png: the mask gives the label {wrong}, but 3 classes have 0 to 2; correct the mask, '
+        'or convert it to class ids (255 is ignored).'
+    )
+
+
+def test_labels_that_are_right():
+    assert check_labels(batch_of([[0, 1, 2]], [[255, 255, 255]]), 3, {255}) == []
+    assert check_labels(batch_of([[254, 1, 2]]), 3, {254}) == []
+    assert len(check_labels(batch_of([[254, 1, 255]]), 3, {254})) == 1
+    assert check_labels(batch_of([[0, 255, 77]], branch='weak'), 3, {255}) == []
+    assert check_labels({'data_samples': [SegDataSample()]}, 3, {255}) == []
+    assert check_labels(None, 3, {255}) == []
+
+
+def test_each_batch_of_training_and_validation_is_looked_at():
+    model = torch.nn.Module()
+    model.decode_head = SimpleNamespace(num_classes=3, ignore_index=255)
+    runner = SimpleNamespace(model=model)
+    for step in (CheckSetupHook().before_train_iter, CheckSetupHook().before_val_iter):
+        step(runner, 0, batch_of([[0, 1, 255]]))
+        with pytest.raises(ValueError, match=r'masks/0\.png: the mask gives the label 9'):
+            step(runner, 0, batch_of([[0, 9, 255]]))
+
+
+def test_the_segmentors_of_this_package_ignore_255_too():
+    model = torch.nn.Module()
+    model.decode_head = SimpleNamespace(ignore_index=0)
+    assert ignored_labels(model) == {0}
+    semi = SemiSupervisedSegmentor.__new__(SemiSupervisedSegmentor)
+    torch.nn.Module.__init__(semi)
+    semi.decode_head = torch.nn.Identity()
+    semi.decode_head.ignore_index = 0
+    assert ignored_labels(semi) == {0, 255}
+
+
+@pytest.mark.parametrize(
+    'transform',
+    [
+        {'type': 'RandomRotate', 'prob': 1.0, 'degree': 9, 'seg_pad_val': 0},
+        {'type': 'Pad', 'size': (40, 40), 'pad_val': {'img': 0, 'seg': 0}},
+        {
+            'type': 'RandomCutOut',
+            'prob': 1.0,
+            'n_holes': 1,
+            'cutout_shape': (2, 2),
+            'seg_fill_in': 0,
+        },
+    ],
+)
+def test_fills_that_count_as_labels_are_told(folder, transform):
+    prefix = {'img_path': str(folder / 'images'), 'seg_map_path': str(folder / 'masks')}
+    dataset = CamVidDataset(data_prefix=prefix, pipeline=[*LOAD, transform])
+    (problem,) = check_fills(dataset, {255})
+    assert str(problem).startswith(f'{transform["type"]} in the pipeline: ')
+    assert '=0 fills what lies outside' in problem.what and problem.remedy == 'set it to 255'
+    assert check_fills(dataset, {0, 255}) == []
+    # In a valid map 0 is a pixel of the image, whatever the heads ignore.
+    split = {'type': 'MultiBranch', 'branch_field': ['weak'], 'weak': [transform]}
+    load = [{'type': 'LoadImageFromFile'}, {'type': 'LoadValidMap'}, split]
+    assert len(check_fills(unlabeled(folder, pipeline=load), {0, 255})) == 1
+
+
+def test_the_validation_set_is_called_so(folder):
+    runner = SimpleNamespace(
+        train_dataloader=SimpleNamespace(dataset=labeled(folder), sampler=None, batch_size=4),
+        val_dataloader=SimpleNamespace(dataset=ConcatDataset([labeled(folder)])),
+        val_loop=object(),
+        hooks=[],
+        model=torch.nn.Module(),
+    )
+    runner.model.decode_head = SimpleNamespace(num_classes=11)
+    CheckSetupHook().before_train(runner)
+    hidden = folder / 'val'
+    for name in ('images', 'masks'):
+        (hidden / name).mkdir(parents=True)
+    Image.fromarray(np.zeros((16, 20, 3), np.uint8)).save(hidden / 'images' / '0.jpg')
+    Image.fromarray(np.full((16, 20), 77, np.uint8)).save(hidden / 'masks' / '0.png')
+    runner.val_dataloader.dataset = labeled(hidden)
+    with pytest.raises(ValueError, match=rf'validation images \({hidden}/images\): the masks hold'):
+        CheckSetupHook().before_train(runner)
+
+
+def test_a_data_set_in_a_wrapper_is_checked(folder):
+    Image.fromarray(np.full((16, 20), 77, np.uint8)).save(folder / 'masks' / '5.png')
+    with pytest.raises(ValueError, match=r'labelled images .*: the masks hold the ids 0-10, 77'):
+        check(RepeatDataset(labeled(folder), 2))
+
+
+def test_the_ignore_index_of_the_model_is_no_wrong_id(folder):
+    for index in range(6):
+        mask = np.full((16, 20), 254, np.uint8)
+        mask[:4] = index
+        Image.fromarray(mask).save(folder / 'masks' / f'{index}.png')
+    with pytest.raises(ValueError, match='ids 0-5, 254, but 11 classes'):
+        check(labeled(folder))
+    check(labeled(folder), ignore_index=254)
+
+
+def test_images_left_out_for_their_suffix_stop_the_run(folder):
+    (folder / 'images' / '5.jpg').rename(folder / 'images' / '5.JPG')
+    with pytest.raises(
+        ValueError, match=r"1 images with a mask are left out .* img_suffix='\.jpg'"
+    ):
+        check(labeled(folder))

@@ -99,7 +99,7 @@ def test_config(main, folders, capsys):
     assert main([str(config)]) == 0
     text = capsys.readouterr().out
     assert 'unlabelled images' in text
-    assert 'validation images: 2 images' in text
+    assert f'validation images ({folders}/val.txt): 2 images' in text
     changed = f'val_dataloader.dataset.ann_file={folders}/train.txt'
     assert main([str(config), '--cfg-options', changed]) == 1
     assert '4 images are also validation images' in capsys.readouterr().out
