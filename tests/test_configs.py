@@ -38,7 +38,7 @@ NAME = re.compile(
     r'(?P<model>[a-z0-9]+(_[a-z0-9-]+)?)_'
     r'((?P<gpus>\d+)xb(?P<batch>\d+)-(?P<length>\d+)k_)?'
     r'(?P<domain>gta5-)?(?P<data>[a-z0-9]+)(?P<protocol>-u2pl)?(?P<semi>-semi)?-'
-    r'(?P<fraction>1by\d+|full)-(?P<crop>\d+x\d+)'
+    r'(?P<fraction>1by\d+|\d+|full)-(?P<crop>\d+x\d+)'
     r'(_(?P<variant>official))?|mosaic)'
 )
 CITYSCAPES = 'c3semiseg_deeplabv2_r101-d8_4xb8-25k_cityscapes-semi-1by8-256x512'
@@ -174,7 +174,7 @@ def test_name_says_what_it_is(name):
     target = [source.ann_file for source in sources(cfg) if source.type != 'GTA5Dataset']
     assert target == lists[: len(target)]
     assert cfg.labeled_list == lists[0]
-    if match['data'] == 'camvid':
+    if match['data'] in ('camvid', 'msrc21'):
         assert all((ROOT / path).is_file() for path in lists if path)
 
 

@@ -3,7 +3,7 @@ _base_ = './finetune_deeplabv3plus_r50-d16_4xb4-50k_voc12aug-2118-513x513.py'
 load_from = (
     'work_dirs/pretrain_deeplabv3plus_r50-d16_4xb4-300k_voc12aug-full-513x513/iter_300000.pth'
 )
-labeled_list = f'{_base_.data_root}/ImageSets/Segmentation/train_aug.txt'
+labeled_list = f'{_base_.data_root}/ImageSets/Segmentation/trainaug.txt'
 labeled_dataset = _base_.labeled_dataset
 labeled_dataset.ann_file = labeled_list
 train_dataloader = dict(dataset=dict(datasets=[labeled_dataset]))

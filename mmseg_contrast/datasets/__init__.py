@@ -3,6 +3,7 @@
 from .camvid import CamVidDataset
 from .gta5 import GTA5Dataset
 from .mosaic import MosaicDataset
+from .msrc21 import MSRC21Dataset
 from .multi_source_dataset import MultiSourceDataset
 from .samplers import MultiSourceSampler
 from .transforms import (
@@ -23,6 +24,7 @@ __all__ = [
     'LoadAnnotations',
     'LoadImageFromFile',
     'LoadValidMap',
+    'MSRC21Dataset',
     'MosaicDataset',
     'MultiBranch',
     'MultiSourceDataset',

@@ -349,7 +349,8 @@ def test_line_ends_of_windows_are_read(files):
 
 def test_parts_are_found_in_any_wrapper(files):
     one, two = base_dataset(files), base_dataset(files)
-    inner = {'type': 'ConcatDataset', 'datasets': [one, RepeatDataset(two, 3)]}
+    repeated = {'type': 'RepeatDataset', 'dataset': two, 'times': 3}
+    inner = {'type': 'ConcatDataset', 'datasets': [one, repeated]}
     wrapped = RepeatDataset(inner, 2)
     assert [id(part) for part in parts_of(wrapped)] == [id(one), id(two)]
     assert parts_of([1, 2]) == []

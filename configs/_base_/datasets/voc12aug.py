@@ -1,5 +1,5 @@
 # PASCAL VOC 2012 with the extra masks of SBD, supervised only, on the labelled list.
-# SegmentationClassAug must hold the masks of all 10,582 images of train_aug: MMSeg's converter
+# SegmentationClassAug must hold the masks of all 10,582 images of trainaug: MMSeg's converter
 # writes those of SBD alone, so copy the masks that are missing from SegmentationClass into it
 dataset_type = 'PascalVOCDataset'
 data_root = 'data/VOCdevkit/VOC2012'

@@ -1,8 +1,10 @@
 import mmcv
 import numpy as np
 import pytest
+from mmseg.datasets import BaseSegDataset
 from mmseg.registry import TRANSFORMS
 from PIL import Image
+from torch.utils.data import DataLoader
 
 from mmseg_contrast.datasets import LoadImageFromFile
 
@@ -37,3 +39,14 @@ def test_a_broken_file_is_named(tmp_path, content, reason, backend):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ValueError, match=r'b\.jpg: the file does not exist; add it, or take'):
         LoadImageFromFile()({'img_path': str(tmp_path / 'b.jpg')})
+
+
+def test_a_worker_of_the_dataloader_names_the_file_too(tmp_path):
+    (tmp_path / 'a.jpg').write_bytes(b'')
+    prefix = {'img_path': str(tmp_path)}
+    known = {'data_prefix': prefix, 'test_mode': True, 'metainfo': {'classes': ('x',)}}
+    dataset = BaseSegDataset(pipeline=[LoadImageFromFile()], **known)
+    with pytest.raises(ValueError) as caught:
+        next(iter(DataLoader(dataset, num_workers=1)))
+    last = str(caught.value).splitlines()[-1]
+    assert last.endswith(f'{tmp_path}/a.jpg: cannot be read (it is empty); replace the file.')

@@ -1,0 +1,14 @@
+_base_ = [
+    '../_base_/models/stdc1_msrc21.py',
+    '../_base_/datasets/msrc21-semi.py',
+    '../_base_/schedules/schedule_3k_adamw.py',
+    '../_base_/methods/fixmatch.py',
+    '../_base_/default_runtime.py',
+]
+
+burn_in = 400
+fixmatch = _base_.fixmatch
+fixmatch.semi_train_cfg.burn_in = burn_in
+fixmatch.unsup_loss.ramp = dict(start=burn_in, length=burn_in)
+data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
+model = dict(**fixmatch, data_preprocessor=data_preprocessor)

@@ -1,0 +1,10 @@
+_base_ = [
+    '../_base_/models/stdc1_msrc21.py',
+    '../_base_/datasets/msrc21.py',
+    '../_base_/schedules/schedule_3k_adamw.py',
+    '../_base_/methods/supervised.py',
+    '../_base_/default_runtime.py',
+]
+
+data_preprocessor = dict(size=_base_.crop_size)
+model = dict(data_preprocessor=data_preprocessor)
