@@ -16,7 +16,7 @@ model = dict(
         ),
     ]
 )
-custom_hooks = [dict(type='MemoryBankHook', interval=50)]
+custom_hooks = [dict(type='ShareLogitsHook'), dict(type='MemoryBankHook', interval=50)]
 
 labeled_list = 'data_lists/camvid/camvid.0@1by30.txt'
 train_dataloader = dict(dataset=dict(ann_file=labeled_list))

@@ -17,4 +17,4 @@ model = dict(
         ),
     ]
 )
-custom_hooks = [dict(type='MemoryBankHook', interval=50)]
+custom_hooks = [dict(type='ShareLogitsHook'), dict(type='MemoryBankHook', interval=50)]

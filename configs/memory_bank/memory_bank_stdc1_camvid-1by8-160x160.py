@@ -6,7 +6,8 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# The bank in a plain supervised `EncoderDecoder`: one more auxiliary head, and the hook that fills it
+# The bank in a plain supervised `EncoderDecoder`: one more auxiliary head, the hook that fills it, and the
+# one that shows it the predictions for its quality filter
 data_preprocessor = dict(size=_base_.crop_size)
 model = dict(
     data_preprocessor=data_preprocessor,
@@ -17,9 +18,10 @@ model = dict(
             in_channels=256,
             in_index=3,
             num_classes=_base_.num_classes,
+            bank_features='student',
             bank_start=200,
             ramp=dict(start=400),
         ),
     ],
 )
-custom_hooks = [dict(type='MemoryBankHook', interval=50)]
+custom_hooks = [dict(type='ShareLogitsHook'), dict(type='MemoryBankHook', interval=50)]

@@ -8,6 +8,7 @@ from .memory_bank_hook import MemoryBankHook
 from .progress_bar_hook import ProgressBarHook
 from .semi_diagnostics_hook import SemiDiagnosticsHook
 from .set_sizes_hook import SetSizesHook
+from .share_logits_hook import ShareLogitsHook
 from .step_seed_hook import StepSeedHook
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     'ProgressBarHook',
     'SemiDiagnosticsHook',
     'SetSizesHook',
+    'ShareLogitsHook',
     'StepSeedHook',
 ]

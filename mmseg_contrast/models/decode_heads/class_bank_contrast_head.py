@@ -32,9 +32,9 @@ class ClassBankContrastHead(ContrastHead):
     and unlabelled pixels make one term each. Source: Alonso et al., ICCV 2021, section 3.4, Eq. 8-11,
     see :func:`class_bank_contrast`.
 
-    In a plain MMSeg ``EncoderDecoder`` there is neither a teacher nor a prediction: the bank takes the
-    student's own projections, ranked alike and without the quality filter. Needs
-    :class:`MemoryBankHook`, which writes the bank after each step.
+    In a plain MMSeg ``EncoderDecoder`` there is no teacher: the bank takes the student's own projections
+    (``bank_features='student'``), ranked alike, and the quality filter needs :class:`ShareLogitsHook`.
+    Needs :class:`MemoryBankHook`, which writes the bank after each step.
 
     Args:
         bank_size (int): :math:`\psi`, rows of each class.
@@ -117,6 +117,16 @@ class ClassBankContrastHead(ContrastHead):
     def needs_teacher_on_labeled(self) -> bool:
         """Whether the teacher must also see the labelled images in this iteration."""
         return self.bank_features == 'teacher' and self._bank_has_started()
+
+    def options_for_logits(self) -> list[str]:
+        """Name the quality filter."""
+        return [] if self.confidence is None else [f'confidence={self.confidence}']
+
+    def options_for_unlabeled(self) -> dict[str, str]:
+        """Name the option that speaks of the teacher."""
+        if self.bank_features == 'teacher':
+            return {"bank_features='teacher'": "bank_features='student'"}
+        return {}
 
     def drop_student_state(self) -> None:
         """Drop the bank: there is one copy, the student's."""

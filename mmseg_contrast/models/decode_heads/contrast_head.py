@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
 
@@ -87,9 +88,10 @@ class MLPProjector(nn.Module):
 class ContrastHead(BaseDecodeHead):
     """An auxiliary head that embeds pixels and returns a contrastive term.
 
-    In a plain MMSeg ``EncoderDecoder`` it trains on the labels alone; in
-    :class:`SemiSupervisedSegmentor` it also gets the unlabelled images and the teacher through
-    :meth:`loss_by_step`. It has no classifier and takes no part in inference.
+    In a plain MMSeg ``EncoderDecoder`` it trains on the labels alone, and knows the decode head's
+    logits if :class:`ShareLogitsHook` shows them; in :class:`SemiSupervisedSegmentor` it also gets the
+    unlabelled images and the teacher through :meth:`loss_by_step`. It has no classifier and takes no
+    part in inference.
 
     Args:
         in_channels (int): Channels of the feature that is embedded.
@@ -223,6 +225,27 @@ class ContrastHead(BaseDecodeHead):
         """
         return self.projector(self._transform_inputs(inputs))
 
+    def watch(self, classifier: nn.Module) -> None:
+        """Use the output of a classifier in :meth:`loss`, which MMSeg gives features and labels alone.
+
+        Args:
+            classifier (nn.Module): Layer that makes the decode head's logits. Not the head, whose
+                ``forward`` MMSeg calls past the hooks of modules.
+        """
+        classifier.register_forward_hook(self._keep_logits)
+
+    def _keep_logits(self, module: nn.Module, args: tuple, logits: Tensor) -> None:
+        if module.training:
+            self.seen_logits = logits.detach()
+
+    def options_for_logits(self) -> list[str]:
+        """Name the options in use that have no effect where the decode head's logits are not known."""
+        return []
+
+    def options_for_unlabeled(self) -> dict[str, str]:
+        """Name the options in use that have no effect on labels alone, each with what to set instead."""
+        return {}
+
     def loss(
         self, inputs: Sequence[Tensor], batch_data_samples: Sequence[SegDataSample], train_cfg: dict
     ) -> dict[str, Tensor]:
@@ -232,9 +255,26 @@ class ContrastHead(BaseDecodeHead):
             inputs (Sequence[Tensor]): Feature maps of the backbone's stages.
             batch_data_samples (Sequence[SegDataSample]): Samples with ``gt_sem_seg``.
             train_cfg (dict): Unused.
+
+        Raises:
+            ValueError: If an option needs a teacher or unlabelled images.
         """
+        name = type(self).__name__
+        if options := self.options_for_unlabeled():
+            option, instead = next(iter(options.items()))
+            raise ValueError(
+                f'{name}({option}) has no effect on labels alone, without a teacher and unlabelled '
+                f'images: set {instead}, or train a SemiSupervisedSegmentor with both.'
+            )
+        logits = vars(self).pop('seen_logits', None)
+        if logits is None and (options := self.options_for_logits()):
+            warnings.warn(
+                f"{name}({', '.join(options)}) has no effect without the decode head's logits: add "
+                "dict(type='ShareLogitsHook') to custom_hooks.",
+                stacklevel=2,
+            )
         labeled = PixelTargets.from_samples(batch_data_samples, self.ignore_index)
-        losses, stats = self.loss_by_step(SemiStep(Features(inputs), labeled))
+        losses, stats = self.loss_by_step(SemiStep(Features(inputs), labeled, logits=logits))
         # MMEngine averages what it logs, which integers do not allow.
         return {**losses, **{k: v.float() for k, v in stats.items() if isinstance(v, Tensor)}}
 

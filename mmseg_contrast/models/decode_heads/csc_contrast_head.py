@@ -52,7 +52,8 @@ class CSCContrastHead(ContrastHead):
     unless ``between_halves``; :class:`MemoryBankHook` updates it after the step (Algorithm 1).
 
     It needs nothing of the recipe that it rides on: with a mean teacher, FixMatch or labels alone it is
-    the same head.
+    the same head. In a plain ``EncoderDecoder`` pixels are known to be hard if
+    :class:`ShareLogitsHook` shows it the logits.
 
     Args:
         temperature (float): :math:`\tau`, above 0.
@@ -154,6 +155,19 @@ class CSCContrastHead(ContrastHead):
         if bank is not None:
             bank = {'num_classes': self.num_classes, 'channels': channels, **bank}
             self.bank = ConsistencySeparationModule(**bank)
+
+    def options_for_logits(self) -> list[str]:
+        """Name the share of hard pixels: without logits none is known to be hard."""
+        return [f'hard_ratio={self.hard_ratio}']
+
+    def options_for_unlabeled(self) -> dict[str, str]:
+        """Name the options in use that speak of the teacher or of the unlabelled half."""
+        options = {
+            "source='teacher'": (self.source == 'teacher', "source='student'"),
+            'between_halves=True': (self.between_halves, 'between_halves=False'),
+            f'anchor_filter={self.anchor_filter}': (self.anchor_filter, 'anchor_filter=None'),
+        }
+        return {option: instead for option, (used, instead) in options.items() if used}
 
     def _for_each_class(self, key: str, numbers: int | Sequence[int]) -> list[int]:
         each = [numbers] * self.num_classes if isinstance(numbers, int) else list(numbers)

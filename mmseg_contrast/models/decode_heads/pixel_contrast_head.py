@@ -96,6 +96,18 @@ class PixelContrastHead(ContrastHead):
         excluded[list(exclude_classes)] = True
         self.register_buffer('excluded', excluded, persistent=False)
 
+    def options_for_logits(self) -> list[str]:
+        """Name the sampling of hard pixels: without logits none is known to be hard."""
+        return ["sampling='segmentation_aware'"] if self.sampling == 'segmentation_aware' else []
+
+    def options_for_unlabeled(self) -> dict[str, str]:
+        """Name the options in use that speak of the teacher or of unlabelled images alone."""
+        options = {
+            "labeled_keys='teacher'": (self.needs_teacher_on_labeled, "labeled_keys='student'"),
+            f'sources={self.sources}': ('labeled' not in self.sources, f'sources={SOURCES}'),
+        }
+        return {option: instead for option, (used, instead) in options.items() if used}
+
     def loss_by_step(
         self, step: SemiStep, teacher: ContrastHead | None = None
     ) -> tuple[dict[str, Tensor], dict[str, Tensor | float]]:

@@ -65,7 +65,7 @@ def test_an_empty_bank_is_said_once(tmp_path):
 
 
 def test_works_in_a_plain_segmentor(tmp_path):
-    model = plain_cfg(size=(16, 16), auxiliary_head=[bank_cfg()])
+    model = plain_cfg(size=(16, 16), auxiliary_head=[bank_cfg(bank_features='student')])
     model['data_preprocessor'] = {**model['data_preprocessor'], 'type': 'SegDataPreProcessor'}
     cfg = runner_cfg(tmp_path, model, max_iters=4, hooks=[{'type': 'MemoryBankHook'}])
     cfg['train_dataloader']['dataset']['branches'] = False

@@ -294,6 +294,7 @@ def test_nothing_waits():
 def test_a_plain_segmentor_contrasts_its_own_labels():
     contrast = {'type': 'ClassBankContrastHead', 'in_channels': CHANNELS, 'channels': D}
     contrast.update(num_classes=C, in_index=1, bank_size=16, bank_start=0)
+    contrast.update(bank_features='student', confidence=None)
     model = build(plain_cfg(auxiliary_head=[head_cfg(in_index=0), contrast]))
     images = torch.randn(2, 3, 32, 32)
     samples = [data_sample(random_label((32, 32))) for _ in range(2)]
@@ -308,6 +309,38 @@ def test_a_plain_segmentor_contrasts_its_own_labels():
     loss.backward()
     assert all(p.grad is not None for p in model.parameters())
     assert all(isinstance(v, torch.Tensor) and v.is_floating_point() for v in second.values())
+
+
+def plain(**options):
+    contrast = {'type': 'ClassBankContrastHead', 'in_channels': CHANNELS, 'channels': D}
+    contrast.update(num_classes=C, in_index=1, bank_size=16, bank_start=0, **options)
+    return build(plain_cfg(auxiliary_head=[contrast]))
+
+
+def test_the_quality_filter_of_a_plain_segmentor_is_that_of_the_logits_it_is_shown():
+    model = plain(bank_features='student', confidence=0.4)
+    contrast = model.auxiliary_head[0]
+    model.decode_head.conv_seg.weight.data.mul_(50)  # else no class is sure
+    contrast.watch(model.decode_head.conv_seg)
+    images, samples = torch.randn(2, 3, 32, 32), [data_sample(random_label((32, 32)))] * 2
+    share = model.loss(images, samples)['aux_0.good_rows']
+    stages = model.extract_feat(images)
+    labels = nearest(torch.cat([s.gt_sem_seg.data for s in samples]), stages[1].shape[2:])
+    probs = F.interpolate(
+        model.decode_head(stages), stages[1].shape[2:], mode='bilinear', align_corners=False
+    ).softmax(1)
+    confidence, predicted = probs.max(1)
+    good = (predicted == labels) & (confidence > 0.4)
+    assert 0 < int(good.sum()) < int((labels != 255).sum())
+    torch.testing.assert_close(share, good.sum() / (labels != 255).sum())
+
+
+def test_what_a_plain_segmentor_cannot_do_is_said():
+    images, samples = torch.randn(2, 3, 32, 32), [data_sample(random_label((32, 32)))] * 2
+    with pytest.raises(ValueError, match=r"bank_features='teacher'\).*bank_features='student'"):
+        plain().loss(images, samples)
+    with pytest.warns(UserWarning, match=r'confidence=0\.95\).*ShareLogitsHook'):
+        plain(bank_features='student').loss(images, samples)
 
 
 @pytest.mark.parametrize(

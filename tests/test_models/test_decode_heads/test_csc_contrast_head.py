@@ -1,3 +1,5 @@
+from unittest import mock
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -18,7 +20,8 @@ from helpers import (
 from mmseg.registry import MODELS
 from sync_counter import SyncCounter
 
-from mmseg_contrast.models.decode_heads import ConvNormProjector
+from mmseg_contrast.models.decode_heads import ConvNormProjector, csc_contrast_head
+from mmseg_contrast.models.utils import sample_anchors
 from mmseg_contrast.structures import Features, PixelTargets, SemiStep
 from mmseg_contrast.structures.pixel_targets import nearest
 
@@ -392,6 +395,7 @@ def test_little_to_contrast_is_finite(case):
 
 def test_labels_alone_in_a_plain_encoder_decoder():
     model = build(plain_cfg(auxiliary_head=[csc_cfg(num_classes=C)]))
+    model.auxiliary_head[0].watch(model.decode_head.conv_seg)
     for _ in range(2):
         images, samples = prepared(model, random_batch(2, 0))
         losses = model.loss(images['sup'], samples['sup'])
@@ -400,6 +404,56 @@ def test_labels_alone_in_a_plain_encoder_decoder():
     assert {'aux_0.loss_contrast', 'aux_0.accept_enqueue', 'aux_0.cons_proxy'} <= set(losses)
     assert model.auxiliary_head[0].bank.count.all()
     assert not without_gradient(model)
+
+
+def test_pixels_that_a_plain_encoder_decoder_gets_wrong_are_hard():
+    """Half of the anchors of each class, as in the semi-supervised step."""
+    model = build(plain_cfg(auxiliary_head=[csc_cfg(num_classes=C, samples_per_class=8)]))
+    contrast = model.auxiliary_head[0]
+    contrast.watch(model.decode_head.conv_seg)
+    images, samples = prepared(model, random_batch(2, 0))
+    drawn = {}
+
+    def watched(labels, num_classes, number, hard, *args):
+        index, filled = sample_anchors(labels, num_classes, number, hard, *args)
+        drawn.update(labels=labels, hard=hard, index=index, filled=filled)
+        return index, filled
+
+    with mock.patch.object(csc_contrast_head, 'sample_anchors', watched):
+        model.loss(images['sup'], samples['sup'])
+    assert 'seen_logits' not in vars(contrast), 'it would stay in memory'
+    # no dropout, and batch norm by the same batch: the same logits
+    logits = model.decode_head(model.extract_feat(images['sup']))
+    size = drawn['labels'].shape[1:]
+    assert torch.equal(drawn['hard'], nearest(logits, size).argmax(1) != drawn['labels'])
+    hard = drawn['hard'].flatten(1).unsqueeze(1).expand(-1, C, -1).gather(2, drawn['index'])
+    of_class = drawn['labels'].flatten(1).unsqueeze(1) == torch.arange(C)[:, None]
+    both = drawn['hard'].flatten(1).unsqueeze(1)
+    enough = ((of_class & both).sum(2) >= 4) & ((of_class & ~both).sum(2) >= 4)
+    assert enough.any()
+    assert ((hard & drawn['filled']).sum(2)[enough] == 4).all()
+
+
+def test_without_the_logits_it_says_that_none_is_hard():
+    model = build(plain_cfg(auxiliary_head=[csc_cfg(num_classes=C)]))
+    images, samples = prepared(model, random_batch(2, 0))
+    with pytest.warns(UserWarning, match=r'hard_ratio=0\.5\).*no effect.*ShareLogitsHook'):
+        model.loss(images['sup'], samples['sup'])
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'source': 'teacher'}, r"source='teacher'\).*set source='student'"),
+        ({'between_halves': True}, r'between_halves=True\).*set between_halves=False'),
+        ({'anchor_filter': (0.1, 0.9)}, r'anchor_filter=\(0\.1, 0\.9\)\).*set anchor_filter=None'),
+    ],
+)
+def test_options_of_the_unlabelled_half_are_refused_on_labels_alone(options, message):
+    model = build(plain_cfg(auxiliary_head=[csc_cfg(num_classes=C, **options)]))
+    images, samples = prepared(model, random_batch(2, 0))
+    with pytest.raises(ValueError, match=message):
+        model.loss(images['sup'], samples['sup'])
 
 
 RECIPES = {

@@ -265,6 +265,7 @@ def test_any_module_serves_as_projector():
 def test_trains_in_a_plain_encoder_decoder_on_labels_alone():
     cfg = plain_cfg(auxiliary_head=[contrast_cfg(num_classes=3, samples_per_class=100)])
     model = build(cfg)
+    model.auxiliary_head[0].watch(model.decode_head.conv_seg)
     images, samples = prepared(model, random_batch(2, 0))
     losses = model.loss(images['sup'], samples['sup'])
     loss = total_loss(model, losses)
@@ -283,9 +284,33 @@ def test_trains_in_a_plain_encoder_decoder_on_labels_alone():
     torch.testing.assert_close(losses['aux_0.loss_contrast'], expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'labeled_keys': 'teacher'}, r"labeled_keys='teacher'\).*set labeled_keys='student'"),
+        ({'sources': ('unlabeled',)}, r"sources=\('unlabeled',\)\).*set sources=\('labeled', 'unl"),
+    ],
+)
+def test_options_of_the_teacher_and_of_unlabelled_images_are_refused_on_labels_alone(
+    options, message
+):
+    model = build(plain_cfg(auxiliary_head=[contrast_cfg(num_classes=3, **options)]))
+    images, samples = prepared(model, random_batch(2, 0))
+    with pytest.raises(ValueError, match=message):
+        model.loss(images['sup'], samples['sup'])
+
+
+def test_without_the_logits_it_says_that_none_is_hard():
+    model = build(plain_cfg(auxiliary_head=[contrast_cfg(num_classes=3)]))
+    images, samples = prepared(model, random_batch(2, 0))
+    with pytest.warns(UserWarning, match=r"sampling='segmentation_aware'\).*ShareLogitsHook"):
+        model.loss(images['sup'], samples['sup'])
+
+
 def test_decode_feature_needs_the_semi_supervised_segmentor():
     cfg = plain_cfg(auxiliary_head=[contrast_cfg(num_classes=3, in_index='decode')])
     model = build(cfg)
+    model.auxiliary_head[0].watch(model.decode_head.conv_seg)
     images, samples = prepared(model, random_batch(2, 0))
     with pytest.raises(ValueError, match=r"in_index='decode'.*SemiSupervisedSegmentor"):
         model.loss(images['sup'], samples['sup'])
