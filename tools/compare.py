@@ -287,7 +287,7 @@ def read_canvas(cfg: Config, num: int, hide_images: bool) -> Canvas:
     Raises:
         ValueError: If the data set has no classes or colours, or an image and its mask differ in size.
     """
-    dataset = DATASETS.build(cfg.val_dataloader.dataset)
+    dataset = DATASETS.build({**cfg.val_dataloader.dataset, 'serialize_data': False})
     classes, palette = (dataset.metainfo.get(key) for key in ('classes', 'palette'))
     if not classes or not palette:
         raise ValueError(

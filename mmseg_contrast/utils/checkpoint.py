@@ -1,8 +1,10 @@
 """Reading and writing checkpoint files."""
 
 import hashlib
+import inspect
 import os
 import tempfile
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import find_latest_checkpoint
+from mmseg.registry import MODELS
 
 
 def checkpoint_globals() -> list[Any]:
@@ -72,6 +75,27 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if not isinstance(checkpoint, dict) or 'state_dict' not in checkpoint:
         raise ValueError(f'{path} holds no state_dict: give a checkpoint written by MMEngine')
     return checkpoint
+
+
+def without_initial_weights(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the config of a model that is built without looking for weights anywhere.
+
+    Args:
+        model (Mapping[str, Any]): Config of a segmentor; it stays as it is.
+    """
+    backbone = {
+        k: v for k, v in model['backbone'].items() if k not in ('init_cfg', 'checkpoint_path')
+    }
+    kind = backbone['type']
+    taken = inspect.signature(MODELS.get(kind) if isinstance(kind, str) else kind).parameters
+    default = getattr(taken.get('pretrained'), 'default', None)
+    # MMSegmentation's backbones take a path or None; those of timm True, their default, or False.
+    if isinstance(backbone.get('pretrained', default), bool):
+        backbone['pretrained'] = False
+    elif 'pretrained' in backbone:
+        backbone['pretrained'] = None
+    kept = {key: value for key, value in model.items() if key != 'init_cfg'}
+    return {**kept, 'pretrained': None, 'backbone': backbone}
 
 
 def latest_checkpoint(work_dir: str | Path) -> str | None:

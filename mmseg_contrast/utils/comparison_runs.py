@@ -192,8 +192,7 @@ def describe_files(dataset: Mapping[str, Any]) -> str:
     Args:
         dataset (Mapping[str, Any]): Config of the data set.
     """
-    built = DATASETS.build({**dataset, 'pipeline': []})
-    infos = [built.get_data_info(index) for index in range(len(built))]
+    infos = DATASETS.build({**dataset, 'pipeline': [], 'lazy_init': True}).load_data_list()
     lines = [
         f'{path} {os.path.getsize(path) if os.path.isfile(path) else None}'
         for info in infos

@@ -17,6 +17,8 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.models import EncoderDecoder, SegDataPreProcessor
 from torch import Tensor
 
+from .checkpoint import without_initial_weights
+
 PACKAGE = __name__.split('.')[0]
 BRANCHES = ('student', 'teacher')
 _PARTS = ('backbone.', 'neck.', 'decode_head.', 'auxiliary_head.')
@@ -219,9 +221,7 @@ def plain_config(config: Mapping[str, Any], auxiliary_heads: list[int] | None) -
         dict[str, Any]: Config with an ``EncoderDecoder``. Components that only this package has
         remain, and with them its import; :func:`own_types` names them.
     """
-    model = _arguments(config['model'], EncoderDecoder)
-    model['pretrained'] = None
-    model['backbone'] = {k: v for k, v in model['backbone'].items() if k != 'init_cfg'}
+    model = without_initial_weights(_arguments(config['model'], EncoderDecoder))
     model['decode_head'] = plain_head(model['decode_head'])
     heads = model.pop('auxiliary_head', None)
     if heads and auxiliary_heads is None:

@@ -6,14 +6,49 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import MessageHub
+from mmengine.model import BaseModule
+from mmseg.registry import MODELS
 
 from mmseg_contrast.utils.checkpoint import (
     allow_mmengine_checkpoints,
     checkpoint_globals,
     read_checkpoint,
     sha256,
+    without_initial_weights,
     write_atomically,
 )
+
+
+@MODELS.register_module()
+class DownloadingBackbone(BaseModule):
+    """Takes `pretrained` as timm's backbones do, which load weights unless it is False."""
+
+    def __init__(self, pretrained=True):
+        super().__init__()
+        assert pretrained is False, 'it would download weights'
+
+
+@pytest.mark.parametrize('pretrained', [{}, {'pretrained': True}, {'pretrained': False}])
+def test_a_backbone_of_timm_is_told_not_to_load_weights(pretrained):
+    given = {'type': 'X', 'backbone': {'type': 'DownloadingBackbone', **pretrained}}
+    model = without_initial_weights(given)
+    MODELS.build(model['backbone'])
+    assert given['backbone'] == {'type': 'DownloadingBackbone', **pretrained}
+
+
+def test_no_weights_are_looked_for():
+    init = {'type': 'Pretrained', 'checkpoint': 'nowhere.pth'}
+    backbone = {'type': 'ResNet', 'depth': 18, 'frozen_stages': 1, 'init_cfg': init}
+    given = {'type': 'X', 'pretrained': 'a.pth', 'init_cfg': init, 'backbone': backbone}
+    assert without_initial_weights(given) == {
+        'type': 'X',
+        'pretrained': None,
+        'backbone': {'type': 'ResNet', 'depth': 18, 'frozen_stages': 1},
+    }
+    given['backbone'] = {'type': 'ResNet', 'depth': 18, 'pretrained': 'b.pth'}
+    built = MODELS.build(without_initial_weights(given)['backbone'])
+    assert 'nowhere' not in str(built.init_cfg)
+    assert 'b.pth' not in str(built.init_cfg)
 
 
 @pytest.fixture

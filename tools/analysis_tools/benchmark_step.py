@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from mmseg_contrast.models.decode_heads import ContrastHead
 from mmseg_contrast.models.memory import ClassMemoryBank
 from mmseg_contrast.models.segmentors import ContrastivePretrainer, SemiSupervisedSegmentor
+from mmseg_contrast.utils.checkpoint import without_initial_weights
 from mmseg_contrast.utils.cli import ChangesAction, check_options, one_sentence
 from mmseg_contrast.utils.measure import (
     add_measure_arguments,
@@ -261,9 +262,8 @@ def read_config(path: str, changes: dict) -> Config:
     check_options(changes, cfg)
     cfg.merge_from_dict(changes)
     init_default_scope(cfg.get('default_scope', 'mmseg'))
-    for part in (cfg.model, cfg.model.backbone):
-        for key in ('pretrained', 'init_cfg'):
-            part.pop(key, None)  # weights do not change the time, and may not be at hand
+    # weights do not change the time, and may not be at hand
+    cfg.model = without_initial_weights(cfg.model)
     return cfg
 
 

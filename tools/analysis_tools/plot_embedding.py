@@ -28,7 +28,7 @@ from mmseg_contrast.engine.hooks.check_setup_hook import check_state_dict
 from mmseg_contrast.models.decode_heads import ContrastHead, DeepLabV2Head
 from mmseg_contrast.models.segmentors import ContrastivePretrainer, SemiSupervisedSegmentor
 from mmseg_contrast.structures import Features
-from mmseg_contrast.utils.checkpoint import read_checkpoint
+from mmseg_contrast.utils.checkpoint import read_checkpoint, without_initial_weights
 from mmseg_contrast.utils.cli import ChangesAction, one_sentence
 from mmseg_contrast.visualization.embedding import (
     METHODS,
@@ -90,8 +90,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def load_model(cfg: Config, checkpoint: str, device: str) -> EncoderDecoder:
     """Build a segmentor and load its weights, all of which must be there."""
-    cfg.model.pretrained = None
-    model = MODELS.build(cfg.model)
+    model = MODELS.build(without_initial_weights(cfg.model))
     weights = read_checkpoint(checkpoint)['state_dict']
     problems = check_state_dict(weights, model.state_dict())
     if problems:

@@ -143,3 +143,12 @@ def test_help_has_an_example(load_tool, capsys):
     with pytest.raises(SystemExit):
         load_tool(TOOL).main(['--help'])
     assert 'python tools/analysis_tools/benchmark_step.py' in capsys.readouterr().out
+
+
+def test_a_backbone_that_is_told_not_to_load_weights_stays_so(load_tool, tmp_path):
+    config = tmp_path / 'timm.py'
+    backbone = "dict(_delete_=True, type='TIMMBackbone', model_name='resnet18', pretrained=False)"
+    config.write_text(
+        f"_base_ = '{CONFIGS}/baselines/sup_mosaic.py'\nmodel = dict(backbone={backbone})\n"
+    )
+    assert load_tool(TOOL).read_config(str(config), {}).model.backbone.pretrained is False
