@@ -33,6 +33,7 @@ from ...models.memory import ClassMemoryBank
 from ...models.segmentors import ContrastivePretrainer, SemiSupervisedSegmentor
 from ...models.segmentors.semi_supervised_segmentor import LABELED, VIEWS
 from ...structures.pixel_targets import IGNORE_INDEX
+from ..checks.schedules import check_schedules
 from .memory_bank_hook import MemoryBankHook
 
 MAX_FILES = 32
@@ -82,6 +83,8 @@ class CheckSetupHook(Hook):
         Raises:
             SetupError: Something is wrong.
         """
+        for problem in check_schedules(runner):
+            runner.logger.warning(str(problem))
         loader = runner.train_dataloader
         parts = parts_of(loader.dataset)
         model = _unwrapped(runner.model)

@@ -75,7 +75,17 @@ def check(dataset, num_classes=11, batch_size=4, ratio=None, ignore_index=255):
     loader = SimpleNamespace(dataset=dataset, sampler=sampler, batch_size=batch_size)
     model = torch.nn.Module()
     model.decode_head = SimpleNamespace(num_classes=num_classes, ignore_index=ignore_index)
-    runner = SimpleNamespace(train_dataloader=loader, model=model, hooks=[], val_loop=None)
+    optimizer = SimpleNamespace(param_groups=[{'lr': 0.1}])
+    runner = SimpleNamespace(
+        train_dataloader=loader,
+        model=model,
+        hooks=[],
+        val_loop=None,
+        train_loop=None,
+        max_iters=1,
+        param_schedulers=[],
+        optim_wrapper=SimpleNamespace(optimizer=optimizer),
+    )
     CheckSetupHook().before_train(runner)
 
 
@@ -517,3 +527,18 @@ def test_images_left_out_for_their_suffix_stop_the_run(folder):
         ValueError, match=r"1 images with a mask are left out .* img_suffix='\.jpg'"
     ):
         check(labeled(folder))
+
+
+def test_schedules_that_do_not_fit_are_one_line_each(folder):
+    poly = {'type': 'PolyLR', 'begin': 0, 'end': 2, 'by_epoch': False}
+    runner = Runner.from_cfg(config(folder, param_scheduler=[poly]))
+    warnings = []
+    runner.logger.warning = lambda message, *args: warnings.append(str(message))
+    runner.train()
+    assert runner.iter == 1
+    said = (
+        'param_scheduler[0].end: PolyLR ends at 2, and the training after 1 iterations, before its'
+    )
+    assert [w for w in warnings if w.startswith('param_scheduler')] == [
+        f'{said} last value; set it to 1.'
+    ]
