@@ -73,20 +73,22 @@ def check(dataset, num_classes=11, batch_size=4, ratio=None, ignore_index=255):
     if ratio:
         sampler = MultiSourceSampler(dataset, batch_size, ratio, seed=0)
     loader = SimpleNamespace(dataset=dataset, sampler=sampler, batch_size=batch_size)
+    CheckSetupHook().before_train(runner_of(loader, num_classes, ignore_index))
+
+
+def runner_of(loader, num_classes=11, ignore_index=255, **more):
     model = torch.nn.Module()
     model.decode_head = SimpleNamespace(num_classes=num_classes, ignore_index=ignore_index)
     optimizer = SimpleNamespace(param_groups=[{'lr': 0.1}])
-    runner = SimpleNamespace(
-        train_dataloader=loader,
-        model=model,
-        hooks=[],
-        val_loop=None,
-        train_loop=None,
-        max_iters=1,
-        param_schedulers=[],
-        optim_wrapper=SimpleNamespace(optimizer=optimizer),
-    )
-    CheckSetupHook().before_train(runner)
+    rest = {
+        'val_loop': None,
+        'train_loop': None,
+        'hooks': [],
+        'max_iters': 1,
+        'param_schedulers': [],
+        'optim_wrapper': SimpleNamespace(optimizer=optimizer),
+    }
+    return SimpleNamespace(train_dataloader=loader, model=model, **{**rest, **more})
 
 
 def test_good_setup_passes_and_keeps_the_random_state(folder):
@@ -486,14 +488,11 @@ def test_fills_that_count_as_labels_are_told(folder, transform):
 
 
 def test_the_validation_set_is_called_so(folder):
-    runner = SimpleNamespace(
-        train_dataloader=SimpleNamespace(dataset=labeled(folder), sampler=None, batch_size=4),
+    runner = runner_of(
+        SimpleNamespace(dataset=labeled(folder), sampler=None, batch_size=4),
         val_dataloader=SimpleNamespace(dataset=ConcatDataset([labeled(folder)])),
         val_loop=object(),
-        hooks=[],
-        model=torch.nn.Module(),
     )
-    runner.model.decode_head = SimpleNamespace(num_classes=11)
     CheckSetupHook().before_train(runner)
     hidden = folder / 'val'
     for name in ('images', 'masks'):
