@@ -19,6 +19,7 @@ from mmengine.dataset import BaseDataset
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
+from .data_pages import data_page
 from .files import IGNORE_INDEX, IMAGE_SUFFIXES, sha256_of, unreadable, walk_files
 from .problem import Problem, SetupError
 from .transforms import LoadAnnotations, LoadImageFromFile
@@ -35,12 +36,14 @@ class Source:
         samples (Sequence[Mapping]): What the data set knows of each image, ``img_path`` at least.
         classes (Sequence[str]): Names of the classes.
         transforms (Sequence[Callable]): Its pipeline, whose first transforms load image and mask.
+        page (str): Where its layout is described, as :func:`data_page` says it.
     """
 
     place: str
     samples: Sequence[Sample]
     classes: Sequence[str] = ()
     transforms: Sequence[Callable] = ()
+    page: str = ''
 
     @property
     def images(self) -> list[str]:
@@ -127,7 +130,14 @@ def source_of(dataset: BaseSegDataset, place: str | None = None) -> Source:
         Source: Its files, classes and pipeline.
     """
     samples = [dataset.get_data_info(index) for index in range(len(dataset))]
-    source = Source('', samples, dataset.metainfo.get('classes') or (), dataset.pipeline.transforms)
+    like = getattr(dataset, 'like', type(dataset))
+    source = Source(
+        '',
+        samples,
+        dataset.metainfo.get('classes') or (),
+        dataset.pipeline.transforms,
+        data_page(like),
+    )
     kind = place or ('unlabelled images' if source.masks is None else 'labelled images')
     where = dataset.ann_file or dataset.data_prefix['img_path']
     return replace(source, place=f'{kind} ({where})')
@@ -150,15 +160,30 @@ def parts_of(dataset: Any) -> list[BaseSegDataset]:
 
 
 def require_images(cfg: Mapping[str, Any], place: str) -> None:
-    """Refuse a data set without any image, over which MMSeg stumbles with words about arrays.
+    """Refuse a data set without folder, list or image, over which MMSeg stumbles without a remedy.
 
     Args:
         cfg (Mapping[str, Any]): Config of the data set.
         place (str): What to call it in messages.
 
     Raises:
+        FileNotFoundError: A folder or its list does not exist.
         SetupError: Its folder or list holds no image.
     """
+    root, page = cfg.get('data_root') or '', data_page(cfg)
+    prefixes = [prefix for prefix in (cfg.get('data_prefix') or {}).values() if prefix is not None]
+    for folder in (root, *(os.path.join(root, prefix) for prefix in prefixes)):
+        if folder and '://' not in folder and not os.path.isdir(folder):
+            raise FileNotFoundError(
+                f'the folder {folder} of {place} does not exist: link or convert the data set to it'
+                f'{page}, or correct the path in the config'
+            )
+    listed = os.path.join(root, cfg.get('ann_file') or '')
+    if cfg.get('ann_file') and '://' not in listed and not os.path.exists(listed):
+        raise FileNotFoundError(
+            f'the list {listed} of {place} does not exist: write it with '
+            f'tools/misc/split_dataset.py{page}, or correct the path in the config'
+        )
     kind = DATASETS.get(cfg['type']) if isinstance(cfg.get('type'), str) else cfg.get('type')
     if not (isinstance(kind, type) and issubclass(kind, BaseSegDataset)):
         return
@@ -167,8 +192,8 @@ def require_images(cfg: Mapping[str, Any], place: str) -> None:
         what = f'there is no {dataset.img_suffix} image in {dataset.data_prefix["img_path"]}'
         if dataset.ann_file:
             what = f'the list {dataset.ann_file} is empty'
-        problem = Problem(f'{place} ({kind.__name__})', what, 'correct folder, list or img_suffix')
-        raise SetupError(problem)
+        remedy = f'correct folder, list or img_suffix{page}'
+        raise SetupError(Problem(f'{place} ({kind.__name__})', what, remedy))
 
 
 def find_missing(source: Source) -> list[Problem]:
@@ -191,7 +216,10 @@ def find_missing(source: Source) -> list[Problem]:
             what = f'{len(missing)} of {len(paths)} {kind}s are missing, the first is {missing[0]}'
             if near := _twin(missing[0]):
                 what += f' (there is {near})'
-            remedy = f'add the {kind}s, correct folder and suffix, or take the names off the list'
+            remedy = (
+                f'add the {kind}s{source.page}, correct folder and suffix, or take the names off '
+            )
+            remedy += 'the list'
             if '\ufeff' in missing[0]:
                 remedy = (
                     'save the list as UTF-8 without byte order mark (BOM), which is read as a name'

@@ -10,7 +10,7 @@ from mmseg.registry import DATASETS
 
 @DATASETS.register_module()
 class MSRC21Dataset(BaseSegDataset):
-    """Photos of 21 everyday classes, 255 for the unlabelled pixels along their borders.
+    """Photos of 21 everyday classes, 255 for unlabelled pixels, horses and mountains.
 
     `TextonBoost for Image Understanding: Multi-Class Object Recognition and Segmentation by Jointly
     Modeling Texture, Layout, and Context <https://doi.org/10.1007/s11263-007-0109-1>`_. The colours of

@@ -11,6 +11,7 @@ from typing import Any
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
+from .data_pages import data_page
 from .files import IMAGE_SUFFIXES, list_images, read_list
 
 
@@ -99,6 +100,7 @@ class UnlabeledDataset(BaseSegDataset):
                 f'UnlabeledDataset got both images and ann_file={kwargs["ann_file"]}: give one.'
             )
         self.images = images
+        self.like = like
         self.exclude_list = [exclude_list] if isinstance(exclude_list, str) else list(exclude_list)
         metainfo = _metainfo_like(like)
         super().__init__(
@@ -180,8 +182,9 @@ class UnlabeledDataset(BaseSegDataset):
             if path is None:
                 raise FileNotFoundError(
                     f'The image {root / entry} of {source} is not on disk (looked for '
-                    f'{", ".join(str(path) for path in candidates)}): correct the entry, '
-                    "img_suffix or data_prefix['img_path']."
+                    f'{", ".join(str(path) for path in candidates)}): add the image'
+                    f'{data_page(self.like)}, or correct the entry, img_suffix or '
+                    "data_prefix['img_path']."
                 )
             paths[self._name(entry)] = path
         return paths

@@ -174,19 +174,11 @@ def check_data(cfg: Mapping[str, Any], loaders: tuple[str, ...]) -> None:
         loaders (tuple[str, ...]): Keys of the dataloaders that will be used.
 
     Raises:
-        FileNotFoundError: Naming the folder and the dataloader.
+        FileNotFoundError: Naming the folder or the list, and the dataloader.
         ValueError: If a data set has no image.
     """
     for loader in loaders:
         for dataset in leaf_datasets((cfg.get(loader) or {}).get('dataset')):
-            root = dataset.get('data_root') or ''
-            prefixes = [p for p in (dataset.get('data_prefix') or {}).values() if p is not None]
-            for folder in (root, *(os.path.join(root, prefix) for prefix in prefixes)):
-                if folder and '://' not in folder and not os.path.isdir(folder):
-                    raise FileNotFoundError(
-                        f'the folder {folder} of {loader} does not exist: link or convert the data '
-                        'set to it, or correct the path in the config'
-                    )
             require_images(dataset, loader)
 
 

@@ -20,6 +20,7 @@ from mmseg_contrast.datasets.checks import (
     check_overlap,
     find_missing,
     parts_of,
+    require_images,
     samples_of,
     scan,
     source_of,
@@ -361,3 +362,37 @@ def test_stored_ids_are_told_where_the_data_set_maps_them(files):
     found = scan(Source('', sample, ['x'], [LoadAnnotations()]))
     assert found.stored[0, :2].tolist() == [0, 48]
     assert found.classes[0, :2].tolist() == [48, 0]
+
+
+@pytest.mark.parametrize(
+    ('change', 'said'),
+    [
+        (
+            {'data_root': 'nowhere'},
+            r'the folder nowhere of train .*\(see docs/data/camvid\.md: tools/dataset_conv',
+        ),
+        (
+            {'ann_file': 'no.txt'},
+            r'the list no\.txt of train .* tools/misc/split_dataset\.py \(see docs/data/camvid\.md',
+        ),
+    ],
+)
+def test_what_is_not_there_is_told_with_the_page_of_the_data_set(files, change, said):
+    cfg = {'type': 'CamVidDataset', 'data_prefix': {'img_path': str(files)}}
+    require_images(cfg, 'train')
+    with pytest.raises(FileNotFoundError, match=said):
+        require_images({**cfg, **change}, 'train')
+
+
+def test_missing_files_are_told_with_the_page_of_the_data_set(files):
+    (files / 'list.txt').write_text('z\n')
+    prefix = {'img_path': str(files), 'seg_map_path': str(files)}
+    dataset = CamVidDataset(data_prefix=prefix, ann_file=str(files / 'list.txt'))
+    for problem in find_missing(source_of(dataset)):
+        assert 'docs/data/camvid.md: tools/dataset_converters/camvid.py writes it' in problem.remedy
+    with pytest.raises(FileNotFoundError, match=r'add the image \(see docs/data/camvid\.md: '):
+        UnlabeledDataset(
+            like='CamVidDataset',
+            ann_file=str(files / 'list.txt'),
+            data_prefix={'img_path': str(files)},
+        )

@@ -60,8 +60,10 @@ def test_folds_differ():
 def test_lists_and_counts_are_those_of_the_data():
     names = set(list_images(DATA / 'images' / 'train'))
     assert len(names) == 413 and len(list_images(DATA / 'images' / 'val')) == 176
-    for path in LISTS.glob('*.txt'):
+    for path in LISTS.glob('msrc21.*.txt'):
         assert set(read_list(path)) < names
+    val = list_images(DATA / 'images' / 'val')
+    assert read_list(LISTS / 'msrc21-val.txt') == sorted(val)
     assert (
         tuple(json.loads((DATA / 'meta.json').read_text())['classes'])
         == (MSRC21Dataset.METAINFO['classes'])
