@@ -23,7 +23,7 @@ class LoadImageFromFile(mmcv.transforms.LoadImageFromFile):
     - img
     - img_shape
     - ori_shape
-    - exif_orientation (int): The EXIF flag by which the photo was turned or mirrored, as
+    - exif_orientation (int): The EXIF flag by which a photo with a mask was turned or mirrored, as
       :func:`exif_orientation` returns it; 1 where it was not.
 
     Raises:
@@ -46,7 +46,7 @@ class LoadImageFromFile(mmcv.transforms.LoadImageFromFile):
             raise  # of a backend that is not installed
         except Exception as error:
             raise unreadable(path, error) from error
-        if results is not None:
+        if results is not None and 'seg_map_path' in results:
             # The other modes and backends return a photo as it is stored.
             turns = self.color_type in ('color', 'grayscale')
             turns &= self.imdecode_backend in ('cv2', 'pillow')
