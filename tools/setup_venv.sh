@@ -1,6 +1,11 @@
 #!/usr/bin/env bash
 # Makes the virtual environment of README's two commands, once. Usage: . tools/setup_venv.sh
 # PYTHON and VENV choose the interpreter and the folder.
+# Sourced, its arguments are those of the script that sources it.
+if [ "${BASH_SOURCE[0]}" = "$0" ] && [ $# -gt 0 ]; then
+    echo "usage: [PYTHON=python3.11] [VENV=.venv] . $0"
+    case "$*" in -h | --help) exit 0 ;; *) exit 2 ;; esac
+fi
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

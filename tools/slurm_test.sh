@@ -2,8 +2,17 @@
 # Test through Slurm; GPUS is the number of processes over all nodes.
 # Example: GPUS=8 GPUS_PER_NODE=8 tools/slurm_test.sh PARTITION JOB_NAME CONFIG CHECKPOINT [arguments of test.py]
 set -euo pipefail
+usage() {
+    echo "usage: [GPUS=4] [GPUS_PER_NODE=4] [CPUS_PER_TASK=5] [SRUN_ARGS=] $0 PARTITION JOB_NAME CONFIG CHECKPOINT [arguments of test.py]"
+}
+case "${1:-}" in
+-h | --help)
+    usage
+    exit
+    ;;
+esac
 if [ $# -lt 4 ]; then
-    echo "usage: [GPUS=4] [GPUS_PER_NODE=4] [CPUS_PER_TASK=5] [SRUN_ARGS=] $0 PARTITION JOB_NAME CONFIG CHECKPOINT [...]" >&2
+    usage >&2
     exit 2
 fi
 TOOLS=$(dirname "$0")

@@ -2,8 +2,17 @@
 # Train through Slurm; GPUS is the number of processes over all nodes.
 # Example: GPUS=16 GPUS_PER_NODE=8 tools/slurm_train.sh PARTITION JOB_NAME CONFIG [arguments of train.py]
 set -euo pipefail
+usage() {
+    echo "usage: [GPUS=4] [GPUS_PER_NODE=4] [CPUS_PER_TASK=5] [SRUN_ARGS=] $0 PARTITION JOB_NAME CONFIG [arguments of train.py]"
+}
+case "${1:-}" in
+-h | --help)
+    usage
+    exit
+    ;;
+esac
 if [ $# -lt 3 ]; then
-    echo "usage: [GPUS=4] [GPUS_PER_NODE=4] [CPUS_PER_TASK=5] [SRUN_ARGS=] $0 PARTITION JOB_NAME CONFIG [...]" >&2
+    usage >&2
     exit 2
 fi
 TOOLS=$(dirname "$0")
