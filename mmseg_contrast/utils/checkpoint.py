@@ -3,7 +3,9 @@
 import hashlib
 import inspect
 import os
+import pickle
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -14,6 +16,9 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import find_latest_checkpoint
 from mmseg.registry import MODELS
+
+# How files of torch.save began before they were zip files: the pickle of its magic number.
+LEGACY = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)[:-1]
 
 
 def checkpoint_globals() -> list[Any]:
@@ -58,23 +63,76 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         dict[str, Any]: Its content, with the weights under ``state_dict``.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        OSError: If there is no such file, or it is a folder.
         ValueError: If the file is not a checkpoint of MMEngine.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f'There is no checkpoint {path}: give the path of a .pth file')
-    # Allowed inside this block alone; older releases of torch cannot limit it, and do without.
-    limit = getattr(torch.serialization, 'safe_globals', None)
     try:
-        with limit(checkpoint_globals()) if limit else nullcontext():
-            checkpoint = torch.load(path, map_location='cpu', weights_only=limit is not None)
-    except Exception as error:  # a file that is no pickle fails in any way
-        reason = ' '.join(f'{type(error).__name__}: {error}'.split()[:20])
-        raise ValueError(f'{path} cannot be read as a checkpoint: {reason}') from error
+        checkpoint = _load(Path(path))
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f'{path} holds more than weights and what MMEngine saves beside them: give a checkpoint '
+            'written by MMEngine'
+        ) from error
     if not isinstance(checkpoint, dict) or 'state_dict' not in checkpoint:
         raise ValueError(f'{path} holds no state_dict: give a checkpoint written by MMEngine')
     return checkpoint
+
+
+def check_checkpoint(path: str | Path, resume: bool = False) -> None:
+    """Refuse a file that holds no weights, before anything is built.
+
+    What holds types that are not loaded here is left to MMEngine, which may be told to load them.
+
+    Args:
+        path (str | Path): A checkpoint of MMEngine, or weights alone.
+        resume (bool): Whether a run is to go on from it. Defaults to False.
+
+    Raises:
+        OSError: If there is no such file, or it is a folder.
+        ValueError: If the file is no checkpoint.
+    """
+    try:
+        checkpoint = _load(Path(path))
+    except pickle.UnpicklingError:
+        return
+    weights = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else None
+    if not isinstance(weights, dict) or not any(map(torch.is_tensor, weights.values())):
+        raise ValueError(f'{path} holds no weights: give a .pth file that a training wrote')
+    missing = [key for key in ('optimizer', 'message_hub', 'meta') if key not in checkpoint]
+    if resume and missing:
+        raise ValueError(
+            f'{path} holds weights and no {missing[0]}, so that no run can go on from it: start a new '
+            f'run from it with --cfg-options load_from={path}'
+        )
+
+
+def _load(path: Path) -> Any:
+    """Load a file with no types but those that MMEngine pickles; other types raise UnpicklingError."""
+    if path.is_dir():
+        raise IsADirectoryError(f'{path} is a folder: give the path of a .pth file in it')
+    if not path.is_file():
+        raise FileNotFoundError(f'there is no checkpoint {path}: give the path of a .pth file')
+    if path.stat().st_size == 0:
+        raise ValueError(f'{path} is empty: give a .pth file that a training wrote')
+    with open(path, 'rb') as file:
+        start = file.read(len(LEGACY))
+    zipped = zipfile.is_zipfile(path)
+    if not zipped and start.startswith(b'PK'):
+        raise ValueError(f'{path} is cut off: copy or save it again')
+    # Allowed inside this block alone; older releases of torch cannot limit it, and do without.
+    limit = getattr(torch.serialization, 'safe_globals', None)
+    try:
+        if not zipped and start != LEGACY:
+            raise ValueError('not a file of torch.save')
+        with limit(checkpoint_globals()) if limit else nullcontext():
+            # Mapped, so that looking into it does not read all of it.
+            return torch.load(
+                str(path), map_location='cpu', weights_only=limit is not None, mmap=zipped
+            )
+    except Exception as error:  # a file that is no pickle fails in any way
+        if isinstance(error, pickle.UnpicklingError) and 'Unsupported global' in str(error):
+            raise
+        raise ValueError(f'{path} is no checkpoint: give a .pth file that a training wrote') from error
 
 
 def without_initial_weights(model: Mapping[str, Any]) -> dict[str, Any]:
