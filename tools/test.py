@@ -9,7 +9,14 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmseg_contrast.datasets.checks import SetupError
-from mmseg_contrast.utils.cli import add_common_arguments, check_data, load_config, one_sentence
+from mmseg_contrast.utils.checkpoint import check_checkpoint
+from mmseg_contrast.utils.cli import (
+    add_common_arguments,
+    check_data,
+    load_config,
+    one_sentence,
+    require_keys,
+)
 
 EXAMPLE = """\
 examples:
@@ -38,7 +45,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def paint(cfg: Config, args: argparse.Namespace) -> None:
     """Switch the visualisation hook on."""
-    hook = cfg.default_hooks.get('visualization')
+    hook = (cfg.get('default_hooks') or {}).get('visualization')
     if hook is None:
         raise ValueError(
             '--show and --show-dir need a SegVisualizationHook as default_hooks.visualization'
@@ -61,14 +68,18 @@ def augment(cfg: Config) -> None:
 def build_runner(args: argparse.Namespace) -> Runner:
     """Build everything that the test needs, so that what is wrong shows before it starts."""
     cfg = load_config(args)
-    if not os.path.isfile(args.checkpoint):
-        raise FileNotFoundError(f'there is no checkpoint {args.checkpoint}')
+    require_keys(cfg, 'model', 'test_dataloader', 'test_cfg', 'test_evaluator')
+    check_checkpoint(args.checkpoint)
     cfg.load_from, cfg.resume = args.checkpoint, False
     if args.show or args.show_dir:
         paint(cfg, args)
     if args.tta:
         augment(cfg)
     if args.out:
+        if os.path.isdir(args.out) and os.listdir(args.out):
+            raise FileExistsError(f'{args.out} holds files: give --out another folder')
+        if not isinstance(cfg.test_evaluator, dict):
+            raise ValueError('--out needs a test_evaluator that is one metric, such as IoUMetric')
         cfg.test_evaluator.update(output_dir=args.out, keep_results=True)
     check_data(cfg, ('test_dataloader',))
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)

@@ -1,7 +1,6 @@
 """Train a segmentor on a CPU, one GPU, or, with a launcher, on many."""
 
 import argparse
-import os
 import pickle
 from pathlib import Path
 
@@ -15,9 +14,11 @@ from mmseg_contrast.utils.checkpoint import latest_checkpoint
 from mmseg_contrast.utils.cli import (
     add_common_arguments,
     check_data,
+    check_weights,
     describe_training,
     load_config,
     one_sentence,
+    require_keys,
 )
 
 EXAMPLE = """\
@@ -49,14 +50,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def build_runner(args: argparse.Namespace) -> Runner:
     """Build everything that training needs, so that what is wrong shows before it starts."""
     cfg = load_config(args)
+    require_keys(cfg, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
     if args.resume == 'auto':
         # The runner would resume from `load_from` instead, which a fine-tuning only starts from.
         latest = latest_checkpoint(cfg.work_dir)
         cfg.resume = latest is not None
         cfg.load_from = latest or cfg.get('load_from')
     elif args.resume:
-        if not os.path.isfile(args.resume):
-            raise FileNotFoundError(f'there is no checkpoint {args.resume} to resume from')
         cfg.resume, cfg.load_from = True, args.resume
     if args.amp:
         if get_device() == 'cpu':
@@ -65,11 +65,7 @@ def build_runner(args: argparse.Namespace) -> Runner:
             raise ValueError(f'--amp cannot replace the optim_wrapper {cfg.optim_wrapper.type}')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
-    start = cfg.get('load_from')
-    if start and '://' not in start and not os.path.isfile(start):
-        raise FileNotFoundError(
-            f'there is no checkpoint {start} to start from: train it first, or correct load_from'
-        )
+    check_weights(cfg)
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     # Properties of the runner that build the loops with their data sets.

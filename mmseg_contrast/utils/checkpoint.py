@@ -132,7 +132,9 @@ def _load(path: Path) -> Any:
     except Exception as error:  # a file that is no pickle fails in any way
         if isinstance(error, pickle.UnpicklingError) and 'Unsupported global' in str(error):
             raise
-        raise ValueError(f'{path} is no checkpoint: give a .pth file that a training wrote') from error
+        raise ValueError(
+            f'{path} is no checkpoint: give a .pth file that a training wrote'
+        ) from error
 
 
 def without_initial_weights(model: Mapping[str, Any]) -> dict[str, Any]:

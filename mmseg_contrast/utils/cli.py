@@ -16,6 +16,7 @@ from mmengine.device import get_device
 from mmengine.runner import Runner
 
 from ..datasets.checks import require_images
+from .checkpoint import check_checkpoint
 
 # Read by MMEngine from the config itself, beside the arguments of its runner.
 _CONFIG_KEYS = {
@@ -164,6 +165,53 @@ def check_options(options: Mapping[str, Any], cfg: Config) -> None:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f'did you mean {near[0]}?' if near else f'the config has {", ".join(cfg)}'
             raise KeyError(f'--cfg-options {option}: there is no key {key}; {hint}')
+
+
+def require_keys(cfg: Mapping[str, Any], *keys: str) -> None:
+    """Refuse a config that lacks what a tool needs, such as that of another framework.
+
+    Args:
+        cfg (Mapping[str, Any]): The config.
+        *keys (str): Keys of it that have a value.
+
+    Raises:
+        ValueError: If one is missing.
+    """
+    missing = [key for key in keys if not cfg.get(key)]
+    if missing:
+        raise ValueError(
+            f'the config has no {", ".join(missing)}: give a whole config of MMSegmentation 1.x'
+        )
+
+
+def check_weights(cfg: Mapping[str, Any]) -> None:
+    """Refuse files that a model starts from and that hold no weights, before anything is built.
+
+    Args:
+        cfg (Mapping[str, Any]): The config; ``load_from`` and each ``Pretrained`` of its model are looked
+            at, unless they are addresses.
+
+    Raises:
+        OSError: If a file is not there.
+        ValueError: If a file is no checkpoint.
+    """
+    begun = cfg.get('load_from')
+    if begun and '://' not in begun:
+        check_checkpoint(begun, resume=bool(cfg.get('resume')))
+    for path in {*_pretrained(cfg['model'])}:
+        if '://' not in path:
+            check_checkpoint(path)
+
+
+def _pretrained(node: Any) -> Iterator[str]:
+    """Yield the checkpoints that the parts of a model are initialised with."""
+    if isinstance(node, Mapping):
+        if node.get('type') == 'Pretrained' and isinstance(node.get('checkpoint'), str):
+            yield node['checkpoint']
+        node = list(node.values())
+    if isinstance(node, list | tuple):
+        for child in node:
+            yield from _pretrained(child)
 
 
 def check_data(cfg: Mapping[str, Any], loaders: tuple[str, ...]) -> None:

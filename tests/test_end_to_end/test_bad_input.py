@@ -301,3 +301,13 @@ def test_resuming_with_other_data_or_optimiser(folder, checkpoint):
 
 def test_resuming_from_nowhere(folder):
     assert 'there is no checkpoint gone.pth' in folder.refused('--resume', 'gone.pth')
+
+
+@pytest.mark.parametrize('tool', ['test.py', 'pseudo_label.py'])
+def test_a_photo_is_no_checkpoint(project, tool):
+    photo = project.root / 'data/mosaic/images/val/val_0.png'
+    more = ['--images', photo.parent, '--out', 'never'] if tool == 'pseudo_label.py' else []
+    with pytest.raises(SystemExit) as caught:
+        project.ours(tool, project.config, photo, *more)
+    assert 'val_0.png is no checkpoint: give a .pth file that a training wrote' in caught.value.code
+    assert 'TORCH_FORCE' not in caught.value.code

@@ -2,6 +2,7 @@ import hashlib
 import os
 import pickle
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -11,6 +12,7 @@ from mmseg.registry import MODELS
 
 from mmseg_contrast.utils.checkpoint import (
     allow_mmengine_checkpoints,
+    check_checkpoint,
     checkpoint_globals,
     read_checkpoint,
     sha256,
@@ -80,20 +82,116 @@ def test_read_checkpoint_refuses_code(tmp_path):
             return os.mkdir, (str(tmp_path / 'ran'),)
 
     torch.save({'state_dict': Evil()}, tmp_path / 'evil.pth')
-    with pytest.raises(ValueError, match='cannot be read as a checkpoint'):
+    with pytest.raises(ValueError, match=r'evil.pth is no checkpoint'):
         read_checkpoint(tmp_path / 'evil.pth')
     assert not (tmp_path / 'ran').exists()
 
 
-def test_read_checkpoint_errors_name_the_file(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r'no checkpoint .*absent\.pth'):
-        read_checkpoint(tmp_path / 'absent.pth')
-    (tmp_path / 'text.pth').write_text('hello')
-    with pytest.raises(ValueError, match=r'text.pth cannot be read'):
-        read_checkpoint(tmp_path / 'text.pth')
+def test_what_mmengine_alone_may_load_is_left_to_it(tmp_path):
+    torch.save({'state_dict': torch.nn.Linear(1, 1)}, tmp_path / 'module.pth')
+    check_checkpoint(tmp_path / 'module.pth')
+
+
+def a_folder(path):
+    path.mkdir()
+    return 'is a folder: give the path of a .pth file in it'
+
+
+def nothing_there(path):
+    return 'give the path of a .pth file'
+
+
+def an_empty_file(path):
+    path.touch()
+    return 'is empty: give a .pth file that a training wrote'
+
+
+def half_a_checkpoint(path):
+    torch.save({'state_dict': {'w': torch.ones(9)}}, path)
+    path.write_bytes(path.read_bytes()[:-99])
+    return 'is cut off: copy or save it again'
+
+
+def a_text(path):
+    path.write_text('epoch 1 of 3\n')
+    return 'is no checkpoint: give a .pth file that a training wrote'
+
+
+def a_photo(path):
+    path.write_bytes(cv2.imencode('.jpg', np.full((9, 9, 3), 7, np.uint8))[1].tobytes())
+    return 'is no checkpoint'
+
+
+def a_png(path):
+    path.write_bytes(cv2.imencode('.png', np.full((9, 9, 3), 7, np.uint8))[1].tobytes())
+    return 'is no checkpoint'
+
+
+def a_pickle(path):
+    path.write_bytes(pickle.dumps({'state_dict': {'w': 1}}))
+    return 'is no checkpoint'
+
+
+def an_archive(path):
+    with open(path, 'wb') as file:  # with a name, the suffix would be added
+        np.savez(file, w=np.ones(3))
+    return 'is no checkpoint'
+
+
+@pytest.mark.parametrize('legacy', [False, True])
+def test_weights_are_accepted_in_both_formats(tmp_path, legacy):
+    weights = {'w': torch.ones(3)}
+    for index, content in enumerate((weights, {'state_dict': weights})):
+        path = tmp_path / f'{index}.pth'
+        torch.save(content, path, _use_new_zipfile_serialization=not legacy)
+        check_checkpoint(path)
+    assert read_checkpoint(path)['state_dict']['w'].tolist() == [1, 1, 1]
+
+
+NO_CHECKPOINTS = (
+    a_folder,
+    nothing_there,
+    an_empty_file,
+    half_a_checkpoint,
+    a_text,
+    a_photo,
+    a_png,
+    a_pickle,
+    an_archive,
+)
+
+
+@pytest.mark.parametrize('make', NO_CHECKPOINTS)
+@pytest.mark.parametrize('look', [check_checkpoint, read_checkpoint])
+def test_what_is_no_checkpoint_gets_one_sentence(tmp_path, make, look):
+    said = make(tmp_path / 'given')
+    with pytest.raises((OSError, ValueError)) as caught:
+        look(tmp_path / 'given')
+    assert f'{tmp_path}/given' in str(caught.value)
+    assert said in str(caught.value)
+    assert 'weights_only' not in str(caught.value)
+    assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('content', [[1], {}, {'state_dict': {}}, {'state_dict': 1}, torch.ones(2)])
+def test_a_file_of_torch_without_weights_is_refused(tmp_path, content):
+    torch.save(content, tmp_path / 'given.pth')
+    with pytest.raises(ValueError, match=r'given.pth holds no weights: give a .pth file that'):
+        check_checkpoint(tmp_path / 'given.pth')
+
+
+def test_a_list_is_no_state_dict(tmp_path):
     torch.save([1], tmp_path / 'list.pth')
     with pytest.raises(ValueError, match=r'list.pth holds no state_dict'):
         read_checkpoint(tmp_path / 'list.pth')
+
+
+def test_weights_alone_cannot_be_resumed(tmp_path):
+    path = tmp_path / 'weights.pth'
+    torch.save({'state_dict': {'w': torch.ones(1)}}, path)
+    check_checkpoint(path)
+    with pytest.raises(ValueError, match=r'weights.pth holds weights and no optimizer, so that no'):
+        check_checkpoint(path, resume=True)
 
 
 def test_allow_mmengine_checkpoints_is_for_the_process(saved):

@@ -2,14 +2,17 @@ import argparse
 import pickle
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from mmseg_contrast.utils.cli import (
     add_common_arguments,
     check_data,
+    check_weights,
     describe_training,
     load_config,
     one_sentence,
+    require_keys,
 )
 
 CONFIG = """
@@ -125,6 +128,33 @@ def test_one_sentence_names_the_remedy_for_a_checkpoint_that_torch_refuses():
 def test_one_sentence_passes_on_programming_errors():
     with pytest.raises(ZeroDivisionError), one_sentence():
         _ = 1 / 0
+
+
+def test_a_config_of_something_else_is_refused():
+    require_keys({'model': {'type': 'X'}}, 'model')
+    with pytest.raises(ValueError, match=r'no train_cfg, val_cfg: give a whole config of MMSeg'):
+        require_keys({'model': {'type': 'X'}, 'val_cfg': None}, 'model', 'train_cfg', 'val_cfg')
+
+
+def begins_with(path, **kwargs):
+    init = {'type': 'Pretrained', 'checkpoint': str(path)}
+    return {'model': {'decode_head': [{'init_cfg': init}]}, **kwargs}
+
+
+def test_files_that_a_model_begins_with_are_looked_at(tmp_path):
+    weights, text = tmp_path / 'weights.pth', tmp_path / 'text.pth'
+    torch.save({'w': torch.ones(1)}, weights)
+    text.write_text('hello')
+    check_weights(begins_with(weights, load_from=str(weights)))
+    check_weights(begins_with('open-mmlab://resnet50', load_from='https://x/y.pth'))
+    with pytest.raises(ValueError, match=r'text.pth is no checkpoint'):
+        check_weights(begins_with(text))
+    with pytest.raises(ValueError, match=r'text.pth is no checkpoint'):
+        check_weights(begins_with(weights, load_from=str(text)))
+    with pytest.raises(FileNotFoundError, match=r'no checkpoint .*absent.pth'):
+        check_weights(begins_with(tmp_path / 'absent.pth'))
+    with pytest.raises(ValueError, match=r'weights.pth holds weights and no optimizer'):
+        check_weights(begins_with(weights, load_from=str(weights), resume=True))
 
 
 TRAINING = {
