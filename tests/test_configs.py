@@ -39,7 +39,7 @@ NAME = re.compile(
     r'((?P<gpus>\d+)xb(?P<batch>\d+)-(?P<length>\d+)k_)?'
     r'(?P<domain>gta5-)?(?P<data>[a-z0-9]+)(?P<protocol>-u2pl)?(?P<semi>-semi)?-'
     r'(?P<fraction>1by\d+|\d+|full)-(?P<crop>\d+x\d+)'
-    r'(_(?P<variant>official))?|mosaic)'
+    r'(_(?P<variant>official|coco))?|mosaic)'
 )
 CITYSCAPES = 'c3semiseg_deeplabv2_r101-d8_4xb8-25k_cityscapes-semi-1by8-256x512'
 BUILT = {}
@@ -168,9 +168,10 @@ def test_name_says_what_it_is(name):
         assert cfg.train_cfg.max_iters == 1000 * int(match['length'])
     protocol = f'{match["protocol"][1:]}_' if match['protocol'] else ''
     listed = f'data_lists/{match["data"]}/{protocol}{match["data"]}.0@{match["fraction"]}'
-    lists = (
-        ['', ''] if match['fraction'] == 'full' else [f'{listed}.txt', f'{listed}-unlabeled.txt']
-    )
+    lists = [f'{listed}.txt', f'{listed}-unlabeled.txt']
+    if match['fraction'] == 'full':
+        voc = match['data'] == 'voc12aug'
+        lists = [f'{cfg.data_root}/ImageSets/Segmentation/trainaug.txt' if voc else ''] * 2
     target = [source.ann_file for source in sources(cfg) if source.type != 'GTA5Dataset']
     assert target == lists[: len(target)]
     assert cfg.labeled_list == lists[0]
@@ -260,7 +261,7 @@ def test_differs_from_its_baseline_in_the_method_alone(name):
 
 def test_every_baseline_belongs_to_a_method():
     methods = {baseline_of(name) for name in CONFIGS if is_semi(name)}
-    ceilings = {name for name in CONFIGS if re.match('sup_.*camvid-full', name)}
+    ceilings = {name for name in CONFIGS if re.match('sup_.*-full-', name)}
     assert methods | ceilings == {name for name in CONFIGS if name.startswith('sup_')}
 
 
@@ -529,9 +530,37 @@ def test_memory_bank_is_trained_as_published():
     v3 = load('memory_bank_deeplabv3plus_r50-d16_1xb10-150k_cityscapes-semi-1by8-512x512')
     assert v3.optim_wrapper.optimizer.lr == 4e-4
     assert v3.train_dataloader.sampler.source_ratio == [7, 3]
+    v3 = load('memory_bank_deeplabv3plus_r50-d16_1xb30-150k_voc12aug-semi-1by50-321x321')
+    assert v3.optim_wrapper.optimizer.lr == 4e-4
+    assert v3.train_dataloader.sampler.source_ratio == [20, 10]
+    assert v3.model.class_weights is None and v3.model.mixing.background == 0
     voc = load('memory_bank_deeplabv2_r101-d8_1xb21-150k_voc12aug-semi-1by50-321x321')
     assert voc.model.class_weights is None and voc.model.mixing.background == 0
     assert voc.train_dataloader.sampler.source_ratio == [14, 7]
+
+
+@pytest.mark.parametrize('name', [n for n in sorted(CONFIGS) if n.endswith('_coco')])
+def test_coco_weights_are_those_of_caffe(name):
+    cfg = load(name)
+    assert cfg.model.backbone.init_cfg == dict(
+        type='Pretrained', checkpoint='pretrained/resnet101COCO-41f33a49.pth'
+    )
+    assert cfg.model.backbone.style == 'caffe'
+    preprocessor = cfg.data_preprocessor
+    assert not preprocessor.bgr_to_rgb and preprocessor.std == [1, 1, 1]
+    # blue, green, red: the blue of photographs is the darkest
+    assert preprocessor.mean == sorted(preprocessor.mean)
+    model, _ = build(cfg)
+    if is_semi(name):
+        assert model.mixing.bgr
+    # torchvision's names of the parts, as in the file
+    keys = {
+        'conv1.weight',
+        'bn1.running_mean',
+        'layer3.22.conv2.weight',
+        'layer4.0.downsample.0.weight',
+    }
+    assert keys <= model.backbone.state_dict().keys()
 
 
 def test_deeplabv3plus_is_the_papers_and_mmsegs_a_variant():
@@ -592,7 +621,7 @@ def test_memory_bank_ablations_are_those_of_the_tables():
     found = {}
     for param in overrides():
         name, options = param.values
-        if name == BANK % 30:
+        if name == f'{BANK % 30}_coco':
             for key, value in options.items():
                 found.setdefault(key, []).append(value)
     head = 'model.auxiliary_head.0'

@@ -90,6 +90,7 @@ class AugmentedViews(nn.Module):
         extra_class (bool): Whether ClassMix picks ``floor(n / 2) + 1`` classes (published code).
         background (int, optional): Class that ClassMix picks only where it is alone.
         shared_coins (bool): Whether all images of a view share their coins and scale (published code).
+        bgr_to_rgb (bool): Whether the preprocessor has made RGB of the BGR that files are read as.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -106,6 +107,7 @@ class AugmentedViews(nn.Module):
         extra_class: bool = False,
         background: int | None = None,
         shared_coins: bool = False,
+        bgr_to_rgb: bool = True,
     ) -> None:
         super().__init__()
         if num_views < 1:
@@ -117,6 +119,7 @@ class AugmentedViews(nn.Module):
         self.extra_class = extra_class
         self.background = background
         self.shared_coins = shared_coins
+        self.bgr = not bgr_to_rgb
         self.colored = len(mean) == 3
         for name, view in (('weak', self.weak), ('strong', self.strong)):
             if view.shares['jitter'] > 0 and not self.colored:
@@ -202,7 +205,11 @@ class AugmentedViews(nn.Module):
                 draw(1 - share[key], 1 + share[key])
                 for key in ('brightness', 'contrast', 'saturation')
             ]
-            jittered = jitter_color(out, *factors, draw(-share['hue'], share['hue']))
+            hue = draw(-share['hue'], share['hue'])
+            # The weights of red, green and blue differ.
+            rgb = out.flip(1) if self.bgr else out
+            jittered = jitter_color(rgb, *factors, hue)
+            jittered = jittered.flip(1) if self.bgr else jittered
             out = torch.where(coins('jitter')[:, None, None, None], jittered, out)
         if share['blur'] > 0:
             blurred = gaussian_blur(out, draw(*view.sigma), view.sigma[1])

@@ -137,8 +137,9 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         self.teacher = TeacherBranch(**teacher_cfg)
         # What method files do not know: the data set and how its images are normalised.
         known = {'num_classes': num_classes}
-        for key in ('mean', 'std'):
-            known[key] = (kwargs.get('data_preprocessor') or {}).get(key)
+        if preprocessor := kwargs.get('data_preprocessor'):
+            known.update({key: preprocessor.get(key) for key in ('mean', 'std')})
+            known['bgr_to_rgb'] = preprocessor.get('bgr_to_rgb', False)
         self.selector = build_slot('selector', selector, known)
         self.mixing = build_slot('mixing', mixing, known)
         self.class_weights = build_slot('class_weights', class_weights, known)

@@ -272,3 +272,10 @@ def test_an_unknown_filling_is_named(slot):
 def test_teacher_norm_is_checked():
     with pytest.raises(ValueError, match="teacher_norm='some' is unknown"):
         build(memory_bank_cfg(semi_train_cfg={'teacher_norm': 'some'}))
+
+
+@pytest.mark.parametrize('bgr_to_rgb', [True, False])
+def test_the_views_know_the_order_of_the_channels(bgr_to_rgb):
+    cfg = memory_bank_cfg()
+    cfg['data_preprocessor'] = {**cfg['data_preprocessor'], 'bgr_to_rgb': bgr_to_rgb}
+    assert build(cfg).mixing.bgr is not bgr_to_rgb

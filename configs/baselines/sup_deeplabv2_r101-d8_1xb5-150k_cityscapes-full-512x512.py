@@ -1,0 +1,4 @@
+_base_ = './sup_deeplabv2_r101-d8_1xb5-150k_cityscapes-1by30-512x512.py'
+
+labeled_list = ''  # no list: all images of the folder
+train_dataloader = dict(dataset=dict(ann_file=labeled_list))

@@ -1,0 +1,13 @@
+_base_ = [
+    '../_base_/models/deeplabv3plus_r50-d16.py',
+    '../_base_/datasets/voc12aug-321x321.py',
+    '../_base_/schedules/schedule_150k_sgd.py',
+    '../_base_/methods/supervised.py',
+    '../_base_/default_runtime.py',
+]
+
+num_classes = 21
+data_preprocessor = dict(size=_base_.crop_size)
+model = dict(data_preprocessor=data_preprocessor, decode_head=dict(num_classes=num_classes))
+train_dataloader = dict(batch_size=20)
+optim_wrapper = dict(optimizer=dict(lr=4e-4))

@@ -1,0 +1,4 @@
+_base_ = './sup_deeplabv3plus_r50-d16_1xb7-150k_cityscapes-1by8-512x512.py'
+
+labeled_list = ''  # no list: all images of the folder
+train_dataloader = dict(dataset=dict(ann_file=labeled_list))
