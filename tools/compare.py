@@ -34,7 +34,6 @@ from mmseg_contrast.utils.checkpoint import latest_checkpoint
 from mmseg_contrast.utils.cli import (
     ChangesAction,
     check_data,
-    check_options,
     leaf_datasets,
     one_sentence,
 )
@@ -57,6 +56,7 @@ from mmseg_contrast.utils.comparison_runs import (
     with_fold,
 )
 from mmseg_contrast.utils.launch import RunTool, check_gpus, tool_runner
+from mmseg_contrast.utils.overrides import read_config, refuse
 from mmseg_contrast.utils.run_folder import locked, set_aside, write_manifest
 from mmseg_contrast.visualization import draw_grid, overlay
 
@@ -66,6 +66,12 @@ examples:
   python tools/compare.py SUPERVISED METHOD CEILING --seeds 0 1 2 --work-dir work_dirs/camvid
   python tools/compare.py SUPERVISED METHOD --folds 0 1 2 --gpus 4
 """
+SET_HERE = {
+    'randomness.seed': 'give --seeds',
+    'work_dir': 'give --work-dir',
+    'resume': 'an interrupted run goes on by itself',
+    'launcher': 'give --gpus',
+}
 LOADERS = ('train_dataloader', 'val_dataloader')
 
 
@@ -133,17 +139,14 @@ def read_configs(paths: Sequence[Path], changes: Mapping[str, Any]) -> dict[Path
 
     Raises:
         FileNotFoundError: If a file is not there.
-        KeyError: If a changed key is none of a config.
-        ValueError: If a config does not train for a number of iterations with a validation.
+        KeyError: If nothing reads a changed key.
+        ValueError: If a change does nothing or is not the user's to make, or a config does not train for a number of iterations with a validation.
     """
+    refuse(changes, SET_HERE, '--cfg-options')
     cfgs: dict[Path, Config] = {}
     for given in paths:
-        if not given.is_file():
-            raise FileNotFoundError(f'there is no config {given}: give the path of a .py file')
         path = Path(os.path.abspath(given))
-        cfg = Config.fromfile(path)
-        check_options(changes, cfg)
-        cfg.merge_from_dict(changes)
+        cfg = read_config(path, changes)
         # A link from another folder may have other bases.
         if any(path.samefile(other) and cfg.to_dict() == cfgs[other].to_dict() for other in cfgs):
             print(f'{given} is given twice: it has one row')

@@ -22,6 +22,7 @@ from mmseg_contrast.datasets.checks import SetupError
 from mmseg_contrast.utils.checkpoint import read_checkpoint
 from mmseg_contrast.utils.cli import add_common_arguments, load_config, one_sentence
 from mmseg_contrast.utils.label_precision import true_masks, write_precision
+from mmseg_contrast.utils.overrides import refuse
 from mmseg_contrast.utils.pseudo_label import (
     DEFAULT_THRESHOLD,
     LabelRule,
@@ -43,6 +44,21 @@ examples:
   torchrun --nproc-per-node 4 tools/pseudo_label.py CONFIG CHECKPOINT --images FOLDER \\
       --out pseudo --launcher pytorch
 """
+
+
+SET_HERE = {
+    'load_from': 'give CHECKPOINT',
+    'resume': 'it goes on with what was interrupted by itself',
+    'work_dir': 'its log is in OUT/logs',
+    'custom_hooks': 'leave it out',
+    'test_evaluator': 'leave it out',
+    'test_cfg': 'leave it out',
+    'test_dataloader.sampler': 'leave it out',
+    'test_dataloader.dataset.ann_file': 'give --list',
+    'test_dataloader.dataset.data_prefix': 'give --images',
+    'test_dataloader.dataset.img_suffix': 'give --image-suffix',
+    'tta_model': 'leave it out',
+}
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -83,7 +99,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--tta', action='store_true', help='test-time augmentation')
     add_common_arguments(parser)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.work_dir:
+        parser.error('--work-dir: the log is in OUT/logs; leave it out')
+    return args
 
 
 def _named_number(text: str) -> tuple[str, float]:
@@ -112,6 +131,14 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     start_processes(args)
     with one_sentence():
+        refuse(args.cfg_options or {}, SET_HERE, '--cfg-options')
+        if args.tta:
+            remedy = 'with --tta change tta_pipeline'
+            refuse(
+                args.cfg_options or {},
+                {'test_dataloader.dataset.pipeline': remedy},
+                '--cfg-options',
+            )
         cfg = load_config(args)
         read_checkpoint(args.checkpoint)
         init_default_scope(cfg.get('default_scope', 'mmseg'))

@@ -17,6 +17,7 @@ from mmseg_contrast.utils.cli import (
     one_sentence,
     require_keys,
 )
+from mmseg_contrast.utils.overrides import refuse
 
 EXAMPLE = """\
 examples:
@@ -25,6 +26,9 @@ examples:
   python tools/test.py CONFIG CHECKPOINT --cfg-options model.semi_test_cfg.predict_on=student
   torchrun --nproc-per-node 4 tools/test.py CONFIG CHECKPOINT --launcher pytorch
 """
+
+
+SET_HERE = {'load_from': 'give CHECKPOINT', 'resume': 'leave it out'}
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -67,6 +71,14 @@ def augment(cfg: Config) -> None:
 
 def build_runner(args: argparse.Namespace) -> Runner:
     """Build everything that the test needs, so that what is wrong shows before it starts."""
+    options = args.cfg_options or {}
+    refuse(options, SET_HERE, '--cfg-options')
+    if args.tta:
+        refuse(
+            options,
+            {'test_dataloader.dataset.pipeline': 'with --tta change tta_pipeline'},
+            '--cfg-options',
+        )
     cfg = load_config(args)
     require_keys(cfg, 'model', 'test_dataloader', 'test_cfg', 'test_evaluator')
     check_checkpoint(args.checkpoint)

@@ -15,9 +15,10 @@ from mmseg.registry import DATASETS, MODELS
 
 from ..datasets.files import write_file
 from ..engine.hooks.check_setup_hook import check_same_config
-from .cli import check_data, check_options
+from .cli import check_data
 from .compare import read_result
 from .launch import RunTool
+from .overrides import read_config
 from .pseudo_label import MASKS, LabelRule, check_views, unlabeled_images
 from .run_folder import MANIFEST, claim_folder, locked
 
@@ -92,10 +93,12 @@ def load_stages(
     stages = {}
     for stage, path in chain.configs.items():
         changes = {**options, **(pretrain_options if stage in PRETRAINED else {})}
-        cfg = Config.fromfile(path)
-        check_options(changes, cfg)
-        cfg.merge_from_dict(changes)
-        stages[stage] = cfg
+        try:
+            stages[stage] = read_config(path, changes, stage)
+        except (KeyError, ValueError) as error:
+            raise type(error)(
+                f'{error.args[0]}; what the pretraining alone has is changed by --pretrain-options'
+            ) from error
     for stage, cfg in stages.items():
         trial = copy.deepcopy(cfg)
         sources = trial.train_dataloader.dataset

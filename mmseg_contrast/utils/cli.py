@@ -1,8 +1,7 @@
 """What the training and the test tool share: arguments, config, checks, one-sentence errors."""
 
 import argparse
-import difflib
-import inspect
+import ast
 import os
 import pickle
 import sys
@@ -13,25 +12,11 @@ from typing import Any
 
 from mmengine.config import Config, DictAction
 from mmengine.device import get_device
-from mmengine.runner import Runner
 
 from ..datasets.checks import require_images
 from .checkpoint import check_checkpoint
+from .overrides import read_config, refuse
 
-# Read by MMEngine from the config itself, beside the arguments of its runner.
-_CONFIG_KEYS = {
-    'activation_checkpointing',
-    'compile',
-    'custom_imports',
-    'efficient_conv_bn_eval',
-    'find_unused_parameters',
-    'model_wrapper_cfg',
-    'runner_type',
-    'strategy',
-    'sync_bn',
-    'tta_model',
-    'tta_pipeline',
-}
 _USER_ERRORS = (
     AssertionError,
     AttributeError,
@@ -59,13 +44,28 @@ class ChangesAction(DictAction):
         option_string: str | None = None,
     ) -> None:
         """Put the dict into the namespace."""
+        changes = dict(getattr(namespace, self.dest) or {})
         for pair in values:
-            key, equals, _ = pair.partition('=')
+            key, equals, text = pair.partition('=')
             if not (key and equals):
                 parser.error(
                     f'{option_string}: {pair} is no KEY=VALUE, such as train_cfg.max_iters=100'
                 )
-        super().__call__(parser, namespace, values, option_string)
+            if key in changes:
+                parser.error(f'{option_string}: {key} is given twice')
+            try:
+                changes[key] = self._parse_value(text)
+            except (AssertionError, SyntaxError, ValueError) as error:
+                parser.error(f'{option_string}: the value of {pair} cannot be read: {error}')
+        setattr(namespace, self.dest, changes)
+
+    def _parse_value(self, text: str) -> Any:
+        """Read a dict as Python does, and text with blanks, such as a path, as it is."""
+        if text.startswith('{'):
+            return ast.literal_eval(text)
+        if any(sign in text for sign in ',([') or text.strip('\'"') != text:
+            return self._parse_iterable(text)
+        return self._parse_int_float_bool(text)
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -131,40 +131,20 @@ def load_config(args: argparse.Namespace) -> Config:
         KeyError: If an overridden key is none of the config or the runner.
         ValueError: If processes are to be distributed over CPUs.
     """
-    if not os.path.isfile(args.config):
-        raise FileNotFoundError(f'there is no config {args.config}: give the path of a .py file')
     if args.launcher != 'none' and get_device() == 'cpu':
         raise ValueError(
             f'--launcher {args.launcher} needs GPUs, and none is visible: leave it out to run one '
             'process on the CPU'
         )
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        check_options(args.cfg_options, cfg)
-        cfg.merge_from_dict(args.cfg_options)
+    options = args.cfg_options or {}
+    refuse(options, {'launcher': 'give --launcher'}, '--cfg-options')
+    if args.work_dir:
+        refuse(options, {'work_dir': 'leave out --work-dir, or this'}, '--cfg-options')
+    cfg = read_config(args.config, options)
     cfg.launcher = args.launcher
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
     return cfg
-
-
-def check_options(options: Mapping[str, Any], cfg: Config) -> None:
-    """Refuse a misspelt key, which MMEngine would add and nobody would read.
-
-    Args:
-        options (Mapping[str, Any]): Values by dotted key.
-        cfg (Config): The config that they change.
-
-    Raises:
-        KeyError: If the first part of a key is none of the config or the runner.
-    """
-    known = set(cfg) | set(inspect.signature(Runner.__init__).parameters) | _CONFIG_KEYS
-    for option in options:
-        key = option.split('.')[0]
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f'did you mean {near[0]}?' if near else f'the config has {", ".join(cfg)}'
-            raise KeyError(f'--cfg-options {option}: there is no key {key}; {hint}')
 
 
 def require_keys(cfg: Mapping[str, Any], *keys: str) -> None:

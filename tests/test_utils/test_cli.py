@@ -62,6 +62,51 @@ def test_an_option_that_is_no_pair_is_refused(config, pair, capsys):
     assert f'--cfg-options: {pair} is no KEY=VALUE' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ('pair', 'value'),
+    [
+        ('size=(128,64)', (128, 64)),
+        ('size="(128, 64)"', (128, 64)),
+        ('size=(3,)', (3,)),
+        ('sources=[labeled]', ['labeled']),
+        ('sources=labeled,unlabeled', ['labeled', 'unlabeled']),
+        ('root=/my images/a', '/my images/a'),
+        ("selector={'type': 'Sure', 'size': (1, 2)}", {'type': 'Sure', 'size': (1, 2)}),
+        ('lr=1e-4', 1e-4),
+        ('on=true', True),
+        ('neck=None', None),
+    ],
+)
+def test_values_are_read_as_they_are_written(config, pair, value):
+    key = pair.partition('=')[0]
+    assert parse(config, '--cfg-options', pair).cfg_options == {key: value}
+
+
+@pytest.mark.parametrize('pair', ['size=(128,64', 'selector={a: 1'])
+def test_a_value_that_cannot_be_read(config, pair, capsys):
+    with pytest.raises(SystemExit):
+        parse(config, '--cfg-options', pair)
+    assert f'--cfg-options: the value of {pair} cannot be read' in capsys.readouterr().err
+
+
+def test_a_key_that_is_given_twice(config, capsys):
+    with pytest.raises(SystemExit):
+        parse(config, '--cfg-options', 'a=1', '--cfg-options', 'a=2')
+    assert '--cfg-options: a is given twice' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'said'),
+    [
+        (['--cfg-options', 'launcher=pytorch'], 'sets launcher itself; give --launcher'),
+        (['--work-dir=a', '--cfg-options', 'work_dir=b'], 'sets work_dir itself; leave out'),
+    ],
+)
+def test_options_that_the_arguments_would_replace(config, arguments, said):
+    with pytest.raises(ValueError, match=said):
+        load_config(parse(config, *arguments))
+
+
 def test_no_config():
     with pytest.raises(FileNotFoundError, match=r'there is no config absent.py'):
         load_config(parse('absent.py'))

@@ -26,8 +26,9 @@ from torch import Tensor, nn
 from mmseg_contrast.models.decode_heads import ContrastHead
 from mmseg_contrast.models.memory import ClassMemoryBank
 from mmseg_contrast.models.segmentors import ContrastivePretrainer, SemiSupervisedSegmentor
+from mmseg_contrast.utils import overrides
 from mmseg_contrast.utils.checkpoint import without_initial_weights
-from mmseg_contrast.utils.cli import ChangesAction, check_options, one_sentence
+from mmseg_contrast.utils.cli import ChangesAction, one_sentence
 from mmseg_contrast.utils.measure import (
     add_measure_arguments,
     fix_conditions,
@@ -256,11 +257,10 @@ def read_config(path: str, changes: dict) -> Config:
         changes (dict): Changes of it, by dotted keys.
 
     Raises:
-        KeyError: If a changed key is none of the config.
+        KeyError: If nothing has a changed key.
+        ValueError: If a change does nothing, or its value does not fit.
     """
-    cfg = Config.fromfile(path)
-    check_options(changes, cfg)
-    cfg.merge_from_dict(changes)
+    cfg = overrides.read_config(path, changes)
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     # weights do not change the time, and may not be at hand
     cfg.model = without_initial_weights(cfg.model)

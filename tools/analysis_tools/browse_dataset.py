@@ -2,7 +2,6 @@
 
 import argparse
 import random
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,8 @@ from torch import Tensor
 from mmseg_contrast.datasets.files import IGNORE_INDEX, write_file
 from mmseg_contrast.models.utils import build_slot
 from mmseg_contrast.structures import PixelTargets
-from mmseg_contrast.utils.cli import ChangesAction
+from mmseg_contrast.utils.cli import ChangesAction, one_sentence
+from mmseg_contrast.utils.overrides import read_config
 from mmseg_contrast.visualization import draw_grid, overlay
 
 LABELED = {'sup': 'labelled', 'source': 'other domain'}
@@ -152,8 +152,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     if args.out.exists() and not args.force:
         raise FileExistsError(f'{args.out} exists: give another name, or add --force.')
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = read_config(args.config, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     images, samples, metainfo = next_batches(cfg, args.num, args.seed)
     palette = np.array(metainfo['palette'], np.uint8)
@@ -166,7 +165,5 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    try:
+    with one_sentence(KeyError, OSError, ValueError):
         main()
-    except (ValueError, OSError) as error:
-        sys.exit(f'{type(error).__name__}: {error}')

@@ -30,6 +30,7 @@ from mmseg_contrast.models.segmentors import ContrastivePretrainer, SemiSupervis
 from mmseg_contrast.structures import Features
 from mmseg_contrast.utils.checkpoint import read_checkpoint, without_initial_weights
 from mmseg_contrast.utils.cli import ChangesAction, one_sentence
+from mmseg_contrast.utils.overrides import read_config, refuse
 from mmseg_contrast.visualization.embedding import (
     METHODS,
     PixelFeatures,
@@ -249,8 +250,8 @@ def main(argv: list[str] | None = None) -> None:
     panels = {}
     metas = []
     for title, config, checkpoint in args.run:
-        cfg = Config.fromfile(config)
-        cfg.merge_from_dict(args.cfg_options)
+        refuse(args.cfg_options, {'load_from': 'give CHECKPOINT'}, '--cfg-options')
+        cfg = read_config(config, args.cfg_options)
         init_default_scope(cfg.get('default_scope', 'mmseg'))
         model = load_model(cfg, checkpoint, args.device)
         panels[title], meta = read_features(model, cfg, args)

@@ -24,7 +24,8 @@ from mmseg_contrast.datasets.checks import (
 )
 from mmseg_contrast.datasets.files import list_images, read_list
 from mmseg_contrast.datasets.splits import class_counts, class_table
-from mmseg_contrast.utils.cli import ChangesAction
+from mmseg_contrast.utils.cli import ChangesAction, one_sentence
+from mmseg_contrast.utils.overrides import read_config
 
 VALIDATION = 'validation images'
 EXAMPLE = """\
@@ -59,6 +60,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if (args.config is None) == (args.images is None):
         parser.error('give either a config, or --images, --masks and --classes')
+    if args.images and args.cfg_options:
+        parser.error('--cfg-options changes a config: leave it out with --images')
     if args.images and not (args.masks and args.classes):
         parser.error('--images needs --masks and --classes')
     return args
@@ -147,8 +150,7 @@ def main(argv: list[str] | None = None) -> int:
     """Check, report, and return the number of problems."""
     args = parse_args(argv)
     if args.config:
-        cfg = Config.fromfile(args.config)
-        cfg.merge_from_dict(args.cfg_options or {})
+        cfg = read_config(args.config, args.cfg_options)
         sources, problems = sources_of_config(cfg)
     else:
         sources, problems = sources_of_folders(args), []
@@ -160,7 +162,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
-    try:
+    with one_sentence(AssertionError, KeyError, OSError, ValueError):
         sys.exit(1 if main() else 0)
-    except (ValueError, OSError, AssertionError) as error:
-        sys.exit(f'{type(error).__name__}: {error}')
