@@ -140,11 +140,14 @@ def read_configs(paths: Sequence[Path], changes: Mapping[str, Any]) -> dict[Path
     Raises:
         FileNotFoundError: If a file is not there.
         KeyError: If nothing reads a changed key.
-        ValueError: If a change does nothing or is not the user's to make, or a config does not train for a number of iterations with a validation.
+        ValueError: If a change does nothing, or a config does not train for a number of iterations
+            with a validation.
     """
     refuse(changes, SET_HERE, '--cfg-options')
     cfgs: dict[Path, Config] = {}
     for given in paths:
+        if not given.is_file():
+            raise FileNotFoundError(f'there is no config {given}: give the path of a .py file')
         path = Path(os.path.abspath(given))
         cfg = read_config(path, changes)
         # A link from another folder may have other bases.
