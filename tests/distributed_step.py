@@ -21,9 +21,15 @@ from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import init_default_scope
 
 from mmseg_contrast.models.selectors import DynamicConfidentRegionSelection
+from mmseg_contrast.utils.running_stats import Ratio, RunningStats
 
 SIZE = (16, 16)
 SURE_MARGINS = (2, 8, 14)
+#: What two processes count in two steps: parts and wholes of three classes.
+RANK_COUNTS = (
+    (((1, 0, 0), (4, 0, 0)), ((2, 0, 0), (2, 0, 0))),
+    (((0, 3, 0), (10, 4, 0)), ((0, 0, 0), (0, 0, 0))),
+)
 
 
 def c3_cfg():
@@ -178,6 +184,11 @@ def run(rank, world_size, folder):
         wrapped = MMDistributedDataParallel(model, broadcast_buffers=False)
         return wrapped, images, samples, model
 
+    stats = RunningStats()
+    for part, whole in RANK_COUNTS[rank]:
+        ratio = Ratio(torch.tensor(part), torch.tensor(whole))
+        stats.add({'ratio': ratio, 'mean': torch.tensor(float(rank)), 'ramp': 0.5})
+    torch.save(stats.pop(), f'{folder}/stats_{rank}.pth')
     torch.save(sure_selections(slice(rank, rank + 1)), f'{folder}/sure_{rank}.pth')
     torch.save(bank_steps(*own(bank_cfg())), f'{folder}/bank_{rank}.pth')
     torch.save(csc_steps(*own(csc_cfg())), f'{folder}/csc_{rank}.pth')

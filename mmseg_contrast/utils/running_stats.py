@@ -2,8 +2,34 @@
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import torch
+from mmengine.dist import all_reduce, get_world_size
 from torch import Tensor
+
+
+class Ratio(NamedTuple):
+    """A statistic that means something only where there is something to count.
+
+    Over several steps and processes it is the sum of the parts over the sum of the wholes.
+
+    Attributes:
+        part (Tensor): What is counted, such as the pixels that are kept.
+        whole (Tensor): Of how much, of the same shape; where it is 0 the statistic is undefined.
+    """
+
+    part: Tensor
+    whole: Tensor
+
+    def value(self) -> Tensor:
+        """Return part over whole, 0 where the statistic is undefined."""
+        return self.part / torch.where(self.whole > 0, self.whole, 1)
+
+    def __float__(self) -> float:
+        """Return the value of a scalar."""
+        return float(self.value())
 
 
 class RunningStats:
@@ -13,35 +39,57 @@ class RunningStats:
     """
 
     def __init__(self) -> None:
-        self._sums: dict[str, Tensor | float] = {}
-        self._counts: dict[str, int] = {}
+        self._sums: dict[str, tuple[Tensor | float, Tensor | float]] = {}
 
     @torch.no_grad()
-    def add(self, stats: dict[str, Tensor | float]) -> None:
+    def add(self, stats: dict[str, Tensor | Ratio | float]) -> None:
         """Add one step's statistics.
 
         Args:
-            stats (dict): Floats, scalar tensors or 1-d tensors by name.
+            stats (dict): Floats, scalar tensors or 1-d tensors by name, or ratios of such tensors. Every
+                process adds the same names.
         """
         for name, value in stats.items():
-            if isinstance(value, Tensor):
-                value = value.detach().float()
-            self._sums[name] = self._sums.get(name, 0.0) + value
-            self._counts[name] = self._counts.get(name, 0) + 1
+            part, whole = value if isinstance(value, Ratio) else (value, 1)
+            total, count = self._sums.get(name, (0, 0))
+            self._sums[name] = total + _number(part), count + _number(whole)
 
     def pop(self) -> dict[str, float | list[float]]:
-        """Return the mean of each statistic since the last call, and start anew."""
-        tensors = {k: v for k, v in self._sums.items() if isinstance(v, Tensor)}
-        host = torch.cat([v.flatten() for v in tensors.values()]).tolist() if tensors else []
+        """Return the mean of each statistic since the last call, over all processes, and start anew.
+
+        Returns:
+            dict: Floats, and lists for 1-d tensors. Ratios that were undefined all the time are left
+            out, and NaN in a list.
+        """
+        sums, self._sums = self._sums, {}
         means: dict[str, float | list[float]] = {}
+        rows: dict[str, Tensor] = {}
+        for name, (part, whole) in sums.items():
+            if isinstance(part, Tensor):
+                whole = torch.as_tensor(whole, device=part.device).expand_as(part)
+                rows[name] = torch.stack([part, whole]).float()
+            else:
+                means[name] = part / whole
+        if rows:
+            flat = torch.cat(
+                [row.flatten(1) if row.ndim > 1 else row[:, None] for row in rows.values()], 1
+            )
+            if get_world_size() > 1:
+                all_reduce(flat)
+            flat = (flat[0] / flat[1]).tolist()
         start = 0
-        for name, total in self._sums.items():
-            count = self._counts[name]
-            if not isinstance(total, Tensor):
-                means[name] = total / count
-                continue
-            values = [v / count for v in host[start : start + total.numel()]]
-            start += total.numel()
-            means[name] = values if total.ndim else values[0]
-        self._sums, self._counts = {}, {}
-        return means
+        for name, row in rows.items():
+            values = flat[start : start + row[0].numel()]
+            start += len(values)
+            if row.ndim > 1:
+                means[name] = values
+            elif not math.isnan(values[0]):
+                means[name] = values[0]
+        return {name: means[name] for name in sums if name in means}
+
+
+def _number(x: Tensor | float) -> Tensor | float:
+    # Counts stay integers, whose sums are exact.
+    if not isinstance(x, Tensor):
+        return x
+    return x.detach().float() if x.is_floating_point() else x.detach().long()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from mmengine.dataset import ConcatDataset
@@ -72,7 +73,8 @@ class MemoryBankHook(Hook):
         for key, value in bank.statistics().items():
             if value.ndim:
                 label = f'{name}/{key.removesuffix("_per_class")}'
-                per_class.update({f'{label}/{c}': v for c, v in zip(self.classes, value.tolist())})
+                values = zip(self.classes, value.tolist())
+                per_class.update({f'{label}/{c}': v for c, v in values if not math.isnan(v)})
             else:
                 runner.message_hub.update_scalar(f'train/{name}.{key}', value.item())
                 if key == 'fill':

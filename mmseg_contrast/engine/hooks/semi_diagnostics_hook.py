@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from mmengine.hooks import Hook
@@ -39,7 +40,8 @@ class SemiDiagnosticsHook(Hook):
     ``unsup.threshold/<class>`` and so on. A statistic of :data:`ZERO_REASONS` that stays 0 for
     ``patience`` intervals gives one warning with the reason. So does a class of which the teacher's
     labels have far more, or far fewer, than the masks of the labelled images: where these resemble each
-    other, its mistakes have begun to teach themselves.
+    other, its mistakes have begun to teach themselves. A share of an interval is what was counted in all
+    its steps and processes over what there was; without anything to count it is left out.
 
     Args:
         interval (int): Iterations between logs; use that of ``LoggerHook``.
@@ -82,7 +84,8 @@ class SemiDiagnosticsHook(Hook):
         for name, value in stats.items():
             if isinstance(value, list):
                 base = name.removesuffix('_per_class')
-                per_class.update({f'{base}/{c}': v for c, v in zip(self.classes, value)})
+                values = zip(self.classes, value)
+                per_class.update({f'{base}/{c}': v for c, v in values if not math.isnan(v)})
             else:
                 runner.message_hub.update_scalar(f'train/{name}', value)
                 self._warn_of_zero(runner, name, value)

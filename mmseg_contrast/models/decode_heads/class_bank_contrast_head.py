@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...structures import PixelTargets, SemiStep
 from ...structures.pixel_targets import nearest
+from ...utils.running_stats import Ratio
 from ..losses.class_bank_contrast import class_bank_contrast
 from ..memory import ClassMemoryBank
 from ..utils import ClassSelectors, check_length, current_iter, in_iterations, top_per_class
@@ -165,7 +166,7 @@ class ClassBankContrastHead(ContrastHead):
             labels = nearest(targets.accepted_labels, size).flatten(1)
             raw, pixels = self._term(*self._subset(vectors.flatten(2), labels), row_scores)
             total = total + raw
-            stats.update({f'raw_{name}': raw.detach(), f'pixels_{name}': pixels})
+            stats.update({f'raw_{name}': Ratio(raw.detach(), pixels > 0), f'pixels_{name}': pixels})
         ramp = self.ramp(current_iter())
         stats['ramp'] = ramp
         if self._bank_has_started() and step.target_labeled:

@@ -14,6 +14,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from ...structures import Features, PixelTargets, SemiStep
+from ...utils.running_stats import Ratio
 from ..utils.decode_taps import DECODE
 from ..utils.dist import reduce_mean
 from ..utils.ramp import Ramp, current_iter
@@ -188,7 +189,7 @@ class ContrastHead(BaseDecodeHead):
 
     def weigh(
         self, raw: Tensor, anchors: Tensor, positives: Tensor, negatives: Tensor
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor | float]]:
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor | Ratio | float]]:
         """Give a term its weight and ramp, and say what to log of it.
 
         Args:
@@ -201,13 +202,13 @@ class ContrastHead(BaseDecodeHead):
             tuple[dict, dict]: As of :meth:`loss_by_step`; positives and negatives are those of an
             anchor, on average.
         """
-        ramp, seen = self.ramp(current_iter()), anchors.clamp(min=1)
+        ramp = self.ramp(current_iter())
         return {'loss_contrast': self.loss_weight * ramp * raw}, {
-            'raw': raw.detach(),
+            'raw': Ratio(raw.detach(), anchors > 0),
             'ramp': ramp,
             'anchors': anchors,
-            'positives': positives / seen,
-            'negatives': negatives / seen,
+            'positives': Ratio(positives, anchors),
+            'negatives': Ratio(negatives, anchors),
         }
 
     def zero(self) -> Tensor:
@@ -276,12 +277,13 @@ class ContrastHead(BaseDecodeHead):
         labeled = PixelTargets.from_samples(batch_data_samples, self.ignore_index)
         losses, stats = self.loss_by_step(SemiStep(Features(inputs), labeled, logits=logits))
         # MMEngine averages what it logs, which integers do not allow.
+        stats = {k: v.value() if isinstance(v, Ratio) else v for k, v in stats.items()}
         return {**losses, **{k: v.float() for k, v in stats.items() if isinstance(v, Tensor)}}
 
     @abstractmethod
     def loss_by_step(
         self, step: SemiStep, teacher: ContrastHead | None = None
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor | float]]:
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor | Ratio | float]]:
         """Compute the term of one training step.
 
         Args:

@@ -7,6 +7,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from ...structures import PixelTargets
+from ...utils.running_stats import Ratio
 from ..utils.dist import reduce_mean
 from ..utils.precision import without_autocast
 from ..utils.ramp import Ramp, current_iter
@@ -54,7 +55,7 @@ class EntropyLoss(nn.Module):
 
     def forward(
         self, logits: Tensor, targets: PixelTargets, class_weight: Tensor | None = None
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor | float]]:
+    ) -> tuple[dict[str, Tensor], dict[str, Ratio]]:
         """Return the weighted loss and what to log of it.
 
         Args:
@@ -62,6 +63,9 @@ class EntropyLoss(nn.Module):
             targets (PixelTargets): Pseudo-labels of the same images.
             class_weight (Tensor, optional): Unused.
         """
-        raw = pixel_entropy(logits, targets.labels != targets.ignore_index)
+        valid = targets.labels != targets.ignore_index
+        raw = pixel_entropy(logits, valid)
         ramp = self.ramp(current_iter())
-        return {'loss_entropy': self.loss_weight * ramp * raw}, {'entropy_raw': raw.detach()}
+        return {'loss_entropy': self.loss_weight * ramp * raw}, {
+            'entropy_raw': Ratio(raw.detach(), valid.any())
+        }

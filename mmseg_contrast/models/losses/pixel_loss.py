@@ -9,6 +9,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from ...structures import PixelTargets
+from ...utils.running_stats import Ratio
 from ..utils.dist import reduce_mean
 from ..utils.precision import without_autocast
 from ..utils.ramp import Ramp, current_iter
@@ -201,7 +202,7 @@ class ConsistencyLoss(nn.Module):
 
     def forward(
         self, logits: Tensor, targets: PixelTargets, class_weight: Tensor | None = None
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor | float]]:
+    ) -> tuple[dict[str, Tensor], dict[str, Ratio | float]]:
         """Return the weighted loss and what to log of it.
 
         Args:
@@ -216,5 +217,8 @@ class ConsistencyLoss(nn.Module):
         ramp = self.ramp(current_iter())
         return (
             {'loss_consistency': self.loss_weight * ramp * raw},
-            {'consistency_raw': raw.detach(), 'consistency_ramp': ramp},
+            {
+                'consistency_raw': Ratio(raw.detach(), (targets.weight > 0).any()),
+                'consistency_ramp': ramp,
+            },
         )

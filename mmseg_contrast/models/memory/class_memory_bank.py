@@ -158,10 +158,11 @@ class ClassMemoryBank(nn.Module):
             dict[str, Tensor]: ``fill`` (share of all places), and of shape (C,)
             ``fill_per_class``, ``age_per_class`` (mean number of updates since a row was written)
             and ``purity_per_class`` (share of the rows whose nearest class mean, by cosine, is that
-            of their own class). A class without rows has 0 in each.
+            of their own class). Of a class without rows, age and purity are NaN.
         """
         valid = self.valid
-        counted = self.count.clamp(min=1)
+        # 0 / 0 of a class without rows is NaN.
+        counted = self.count
         unit = F.normalize(self.rows, dim=2) * valid.unsqueeze(2)
         means = F.normalize(unit.sum(1), dim=1)
         similarity = unit @ means.T

@@ -16,7 +16,7 @@ from mmseg.utils import add_prefix
 from torch import Tensor, nn
 
 from ...structures import Features, PixelTargets, SemiStep, count_classes
-from ...utils.running_stats import RunningStats
+from ...utils.running_stats import Ratio, RunningStats
 from ..decode_heads import ContrastHead
 from ..losses import PixelCrossEntropyLoss
 from ..mixing import Mixed
@@ -39,7 +39,7 @@ VIEWS = ('weak', 'strong')
 LABELED = ('sup', 'source')
 TEACHER_NORMS = ('running', 'batch')
 Samples = list[SegDataSample]
-Stats = dict[str, 'Tensor | float']
+Stats = dict[str, 'Tensor | Ratio | float']
 
 
 class TeacherBranch(EncoderDecoder):
@@ -556,11 +556,11 @@ def _coverage(targets: PixelTargets, num_classes: int) -> Stats:
     seen = count_classes(targets.labels, num_classes, targets.ignore_index)
     kept = count_classes(targets.accepted_labels, num_classes, targets.ignore_index)
     return {
-        'coverage': kept.sum() / seen.sum().clamp(min=1),
-        'coverage_per_class': kept / seen.clamp(min=1),
+        'coverage': Ratio(kept.sum(), seen.sum()),
+        'coverage_per_class': Ratio(kept, seen),
         'share_per_class': _shares(seen),
     }
 
 
-def _shares(counts: Tensor) -> Tensor:
-    return counts / counts.sum().clamp(min=1)
+def _shares(counts: Tensor) -> Ratio:
+    return Ratio(counts, counts.sum().expand_as(counts))

@@ -7,6 +7,7 @@ from mmengine.dist import all_reduce
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...utils.running_stats import Ratio
 from ..utils.precision import without_autocast
 from ..utils.top_class import top_class
 from .base import Selector
@@ -80,13 +81,18 @@ class AELMask(Selector):
         return torch.where(most > 0, doubt / most, 1) ** self.beta
 
     @torch.no_grad()
-    def forward(self, probs: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, probs: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor | Ratio]]:
         """Draw the mask; see :meth:`Selector.forward`."""
         labels, confidence, _ = top_class(probs)
         rate = self.rate
         drawn = torch.rand(labels.shape, device=labels.device) < rate[labels]
         weight = drawn & (confidence >= self.threshold) & valid
-        return weight.float(), {'confidence_per_class': self.confidence, 'rate_per_class': rate}
+        seen = self.steps > 0
+        stats = {
+            'confidence_per_class': Ratio(self.confidence * seen, seen),
+            'rate_per_class': rate,
+        }
+        return weight.float(), stats
 
     @torch.no_grad()
     def observe(self, logits: Tensor, labels: Tensor) -> None:

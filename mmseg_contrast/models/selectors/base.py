@@ -6,6 +6,8 @@ from abc import abstractmethod
 
 from torch import Tensor, nn
 
+from ...utils.running_stats import Ratio
+
 
 class Selector(nn.Module):
     """Says which of the teacher's pixels are trusted.
@@ -16,7 +18,7 @@ class Selector(nn.Module):
     """
 
     @abstractmethod
-    def forward(self, probs: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, probs: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor | Ratio]]:
         """Weigh the pixels of the unlabelled images.
 
         Args:

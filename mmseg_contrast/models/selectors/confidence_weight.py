@@ -6,6 +6,7 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...utils.running_stats import Ratio
 from .base import Selector
 
 
@@ -31,7 +32,7 @@ class ConfidenceWeight(Selector):
         self.power = power
 
     @torch.no_grad()
-    def forward(self, probs: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, probs: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Ratio]]:
         """Weigh the pixels.
 
         Args:
@@ -42,4 +43,4 @@ class ConfidenceWeight(Selector):
             tuple[Tensor, dict]: Weights in [0, 1] of shape (B, H, W), and what to log.
         """
         weight = probs.amax(1).pow(self.power) * valid
-        return weight, {'confidence_weight': weight.sum() / valid.sum().clamp(min=1)}
+        return weight, {'confidence_weight': Ratio(weight.sum(), valid.sum())}

@@ -95,7 +95,7 @@ def test_loss_equals_a_literal_step(attention, memory):
             if places.any():
                 distance = 1 - F.normalize(p[own], dim=1) @ unit[places].T
                 term = term + (w[own, None] * v[places] * distance).mean() / C
-        assert stats[f'raw_{name}'].item() == pytest.approx(term.item(), rel=1e-5)
+        assert float(stats[f'raw_{name}']) == pytest.approx(term.item(), rel=1e-5)
         total = total + term
     torch.testing.assert_close(losses['loss_contrast'], 0.3 * total, rtol=1e-5, atol=1e-6)
     losses['loss_contrast'].backward()

@@ -202,8 +202,8 @@ def test_consistency_is_weighted_and_ramped(iteration, ramp):
     raw = -(probs * logits.log_softmax(1)).sum(1)[weight > 0].mean()
     assert list(losses) == ['loss_consistency']
     torch.testing.assert_close(losses['loss_consistency'], 2.63 * ramp * raw)
-    torch.testing.assert_close(stats['consistency_raw'], raw.detach())
-    assert not stats['consistency_raw'].requires_grad
+    torch.testing.assert_close(stats['consistency_raw'].value(), raw.detach())
+    assert not stats['consistency_raw'].part.requires_grad
     assert stats['consistency_ramp'] == pytest.approx(ramp)
     assert not any('loss' in name for name in stats), 'MMEngine would add it to the loss'
 

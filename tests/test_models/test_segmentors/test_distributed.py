@@ -1,5 +1,7 @@
 """Two processes with batch B take the step of one process with batch 2B."""
 
+import math
+
 import pytest
 import torch
 from distributed_step import (
@@ -29,7 +31,7 @@ def ranks(tmp_path_factory):
     torch.multiprocessing.start_processes(run, (2, str(folder)), nprocs=2, start_method='fork')
     return {
         name: [torch.load(folder / f'{name}{rank}.pth') for rank in range(2)]
-        for name in ('', 'sure_', 'ignored_', 'bank_', 'csc_', 'other_csc_')
+        for name in ('', 'sure_', 'stats_', 'ignored_', 'bank_', 'csc_', 'other_csc_')
     }
 
 
@@ -58,6 +60,13 @@ def test_sure_classes_have_their_share_of_the_joint_batch(ranks):
             shares = [float(mask[k][(labels == c)[k] & valid[k]].mean()) for k in range(2)]
             assert float(mask[(labels == c) & valid].mean()) == pytest.approx(0.6, abs=0.01)
             assert c != 1 or shares[0] > shares[1] + 0.05, 'not of each image'
+
+
+def test_statistics_are_those_of_all_processes(ranks):
+    for stats in ranks['stats_']:
+        assert stats['ratio'][:2] == pytest.approx([3 / 16, 3 / 4])
+        assert math.isnan(stats['ratio'][2])
+        assert (stats['mean'], stats['ramp']) == (0.5, 0.5)
 
 
 def test_the_batch_tells_a_mean_of_means_apart():

@@ -30,6 +30,7 @@ from mmengine.runner.checkpoint import load_state_dict
 from mmseg.registry import MODELS
 from torch import nn
 
+from mmseg_contrast.models.segmentors.semi_supervised_segmentor import _coverage
 from mmseg_contrast.structures import PixelTargets
 from mmseg_contrast.structures.pixel_targets import nearest
 
@@ -396,6 +397,20 @@ def test_thresholds_are_updated_once_a_step():
         assert model.selector.thresholds[c].item() == pytest.approx(expected, abs=1e-3)
 
 
+def test_coverage_of_an_interval_is_what_was_kept_of_what_was_seen():
+    # Class 0 fills the first step, a quarter of which is kept, and is absent from the other two.
+    model = build(semi_cfg(num_classes=2, size=(4, 4), auxiliary_head=None))
+    steps = [([0] * 16, 4), ([1] * 16, 16), ([1] * 16, 8)]
+    for labels, kept in steps:
+        targets = PixelTargets.from_labels(torch.tensor(labels).view(1, 4, 4))
+        targets.weight = (torch.arange(16) < kept).float().view(1, 4, 4)
+        model.running_stats.add(_coverage(targets, 2))
+    stats = model.running_stats.pop()
+    assert stats['coverage_per_class'] == pytest.approx([4 / 16, 24 / 32])
+    assert stats['coverage'] == pytest.approx(28 / 48)
+    assert stats['share_per_class'] == pytest.approx([1 / 3, 2 / 3])
+
+
 def test_autocast_makes_no_ties_among_the_pixels():
     # Logits of a grid of 4x4 in bfloat16, whose steps are 1/16: as pixels they differ, in float32.
     model = build(semi_cfg(size=(64, 64)))
@@ -610,7 +625,7 @@ def test_another_ignore_index_of_the_masks_changes_nothing_else(make, ignore_ind
     for one, other in zip(own, usual):
         assert set(one) == set(other)
         for name, value in one.items():
-            torch.testing.assert_close(value, other[name], msg=name)
+            torch.testing.assert_close(value, other[name], equal_nan=True, msg=name)
 
 
 def test_heads_with_different_ignore_indices_are_refused():

@@ -11,7 +11,7 @@ def test_is_a_power_of_the_confidence():
     weight, stats = ConfidenceWeight(6)(probs, valid)
     expected = [0.5**6, 0.8**6, 0.9**6, 0]
     assert weight.flatten().tolist() == pytest.approx(expected)
-    assert stats['confidence_weight'].item() == pytest.approx(sum(expected) / 3)
+    assert float(stats['confidence_weight']) == pytest.approx(sum(expected) / 3)
     assert ConfidenceWeight(0)(probs, valid)[0].flatten().tolist() == [1, 1, 1, 0]
 
 
