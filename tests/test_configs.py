@@ -39,7 +39,7 @@ NAME = re.compile(
     r'((?P<gpus>\d+)xb(?P<batch>\d+)-(?P<length>\d+)k_)?'
     r'(?P<domain>gta5-)?(?P<data>[a-z0-9]+)(?P<protocol>-u2pl)?(?P<semi>-semi)?-'
     r'(?P<fraction>1by\d+|\d+|full)-(?P<crop>\d+x\d+)'
-    r'(_(?P<variant>official|coco))?|mosaic)'
+    r'(_(?P<variant>official|coco|strong-teacher))?|mosaic)'
 )
 CITYSCAPES = 'c3semiseg_deeplabv2_r101-d8_4xb8-25k_cityscapes-semi-1by8-256x512'
 BUILT = {}
@@ -464,6 +464,13 @@ def test_official_is_the_published_code(tmp_path):
     (contrast,) = cfg.model.auxiliary_head
     assert contrast.exclude_classes == (0,)
     assert (contrast.base_temperature, contrast.min_pixels) == (0.1, 21)
+    assert (contrast.key_gradient, contrast.gather_keys) == (True, False)
+    hooks = {hook.type: hook for hook in cfg.custom_hooks}
+    assert hooks['MeanTeacherHook'].early_average == 4
+    # Eq. 1 and 2 are means of each image; the code's are those of all pixels
+    for name, norm in ((official, 'valid'), (CITYSCAPES, 'image')):
+        model = load(name).model
+        assert model.unsup_loss.norm == model.decode_head.loss_decode.norm == norm
     assert (cfg.model.decode_head.dilations, cfg.model.decode_head.align_corners) == ((6, 12), True)
     assert cfg.model.backbone.style == 'caffe'
     assert cfg.model.semi_test_cfg.predict_on == 'student'
@@ -494,6 +501,19 @@ def test_official_is_the_published_code(tmp_path):
         assert sample['inputs'].shape[1:] == (512, 1024)
         assert sample['data_samples'].ori_shape == size
         assert sample['data_samples'].gt_sem_seg.data.shape[1:] == size
+
+
+def test_the_strong_teacher_has_a_view_of_its_own(tmp_path):
+    cfg = load(f'{CITYSCAPES}_strong-teacher')
+    assert cfg.model.semi_train_cfg.teacher_view == 'strong2'
+    assert cfg.model.auxiliary_head is None
+    image = tmp_path / 'image.png'
+    noise = np.random.default_rng(0).integers(0, 255, (64, 128, 3), np.uint8)
+    Image.fromarray(noise).save(image)
+    pipeline = Compose(sources(cfg)[1].pipeline)
+    draw = dict(img_path=str(image), seg_fields=[], reduce_zero_label=False, label_map=None)
+    views = pipeline(draw)['inputs']
+    assert len({views[name].float().mean().item() for name in ('weak', 'strong', 'strong2')}) == 3
 
 
 # ------------------------------------------------------------------ the class-wise memory bank

@@ -7,4 +7,5 @@ _base_ = [
 ]
 
 data_preprocessor = dict(size=_base_.crop_size)
-model = dict(data_preprocessor=data_preprocessor)
+# the means of Eq. 1 of C3-SemiSeg, whose baseline it is: of each image, then of the batch
+model = dict(data_preprocessor=data_preprocessor, decode_head=dict(loss_decode=dict(norm='image')))

@@ -23,4 +23,7 @@ test_pipeline = [
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
-model = dict(backbone=dict(style='caffe'), decode_head=dict(dilations=(6, 12), align_corners=True))
+model = dict(
+    backbone=dict(style='caffe'),
+    decode_head=dict(dilations=(6, 12), align_corners=True, loss_decode=dict(norm='valid')),
+)

@@ -10,5 +10,6 @@ data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_si
 model = dict(
     **_base_.c3semiseg,
     data_preprocessor=data_preprocessor,
+    decode_head=dict(loss_decode=dict(norm='image')),
     auxiliary_head=[dict(_base_.c3_contrast, in_channels=2048)],
 )

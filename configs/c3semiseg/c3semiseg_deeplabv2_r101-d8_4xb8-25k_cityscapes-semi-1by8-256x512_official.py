@@ -1,4 +1,5 @@
-# All that the published code does beyond the paper, together; README.md has each as one option
+# What the published code does beyond the paper, as far as it has options; README.md has each of them,
+# and what is not reproduced
 _base_ = './c3semiseg_deeplabv2_r101-d8_4xb8-25k_cityscapes-semi-1by8-256x512.py'
 
 # labelled: rotated after the crop; unlabelled: before the resize, and the border counts as image
@@ -28,14 +29,20 @@ test_dataloader = val_dataloader
 
 model = dict(
     backbone=dict(style='caffe'),
-    decode_head=dict(dilations=(6, 12), align_corners=True),
+    decode_head=dict(dilations=(6, 12), align_corners=True, loss_decode=dict(norm='valid')),
+    unsup_loss=dict(norm='valid'),
     auxiliary_head=[
         dict(
             _base_.c3_contrast,
             in_channels=2048,
             min_pixels=21,
             exclude_classes=(0,),
+            key_gradient=True,
+            gather_keys=False,
             base_temperature=0.1,
         )
     ],
 )
+# the code counts an update for each of its 4 GPUs
+custom_hooks = _base_.custom_hooks
+custom_hooks[0].early_average = 4

@@ -12,7 +12,7 @@ burn_in = 400
 c3semiseg = _base_.c3semiseg
 c3semiseg.semi_train_cfg.burn_in = burn_in
 c3semiseg.unsup_loss = dict(
-    type='ConsistencyLoss', loss_weight=1.0, ramp=dict(start=burn_in, length=burn_in)
+    type='ConsistencyLoss', loss_weight=1.0, ramp=dict(start='burn_in', length=burn_in)
 )
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(

@@ -4,17 +4,17 @@
 #         **_base_.c3semiseg,
 #         data_preprocessor=data_preprocessor,
 #         auxiliary_head=[dict(_base_.c3_contrast, in_channels=...)])
-# Lengths are shares of the training. c3semiseg_published.py has the paper's iterations.
-burn_in = 0.1
+# Lengths are shares of the training; semi_train_cfg.burn_in moves the ramp of the consistency too.
+# c3semiseg_published.py has the paper's iterations.
 c3semiseg = dict(
     type='SemiSupervisedSegmentor',
     selector=dict(type='DynamicConfidentRegionSelection', keep_ratio=0.8, momentum=0.9),
     mixing=dict(type='CrossSetCutMix', pairs='random', area=0.5),
     # 50 in the published code, which also divides by its 19 classes
     unsup_loss=dict(
-        type='ConsistencyLoss', loss_weight=2.63, ramp=dict(start=burn_in, length=0.15)
+        type='ConsistencyLoss', loss_weight=2.63, ramp=dict(start='burn_in', length=0.15)
     ),
-    semi_train_cfg=dict(burn_in=burn_in),
+    semi_train_cfg=dict(burn_in=0.1),
     semi_test_cfg=dict(predict_on='student'),
 )
 c3_contrast = dict(

@@ -59,8 +59,9 @@ class MeanTeacherHook(Hook):
             that the burn-in or a checkpoint made (trained on labels alone).
         schedule (str): ``'constant'``, or ``'cosine'``: m falls to 0 at the end of training,
             :math:`m_k = m (1 + \cos(\pi k / K)) / 2`.
-        early_average (bool): Whether :math:`m_k` is at least ``1 / (k + 1)``, so that the first
-            steps average evenly (C3-SemiSeg's published code).
+        early_average (int): a in :math:`m_k \ge 1 / (a k + 1)`: 1 averages the first steps evenly, more
+            gives the later ones less weight (C3-SemiSeg's published code, where a is the number of GPUs);
+            0 leaves the momentum as it is.
 
     Raises:
         ValueError: If the momentum is out of range or the schedule unknown.
@@ -69,7 +70,7 @@ class MeanTeacherHook(Hook):
     priority = 'NORMAL'
 
     def __init__(
-        self, momentum: float = 0.01, schedule: str = 'constant', early_average: bool = True
+        self, momentum: float = 0.01, schedule: str = 'constant', early_average: int = 1
     ) -> None:
         if not 0 <= momentum <= 1:
             raise ValueError(
@@ -81,6 +82,10 @@ class MeanTeacherHook(Hook):
                 f'MeanTeacherHook(momentum={momentum}) makes the teacher follow the student almost at '
                 f"once; did you mean {1 - momentum:.4g} (a paper's alpha is 1 - momentum)?",
                 stacklevel=2,
+            )
+        if early_average < 0:
+            raise ValueError(
+                f'MeanTeacherHook(early_average={early_average}) counts updates: use 0, 1 or more.'
             )
         if schedule not in SCHEDULES:
             raise ValueError(
@@ -101,7 +106,9 @@ class MeanTeacherHook(Hook):
         momentum = self.momentum
         if self.schedule == 'cosine':
             momentum *= (1 + math.cos(math.pi * min(step / total, 1.0))) / 2
-        return max(momentum, 1 / (step + 1)) if self.early_average else momentum
+        if not self.early_average:
+            return momentum
+        return max(momentum, 1 / (self.early_average * step + 1))
 
     def before_train(self, runner: Runner) -> None:
         """Pair the branches by name; copy the student unless a teacher was loaded."""

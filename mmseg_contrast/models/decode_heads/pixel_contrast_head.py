@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...structures import PixelTargets, SemiStep
 from ..losses.contrast import grouped_contrast
-from ..utils import gather_pixels, sample_anchors
+from ..utils import gather_pixels, gather_with_grad, sample_anchors
 from .contrast_head import ContrastHead, anchor_mean, group_by_class
 
 SOURCES = ('labeled', 'unlabeled')
@@ -42,6 +42,10 @@ class PixelContrastHead(ContrastHead):
             published code) or ``'teacher'`` (as the paper's text).
         exclude_classes (tuple[int, ...]): Classes that take no part (the published code leaves out
             class 0).
+        key_gradient (bool): Whether the gradient flows through the keys too in a step without
+            pseudo-labels, whose anchors and keys are the same embeddings (the published code's burn-in).
+        gather_keys (bool): Whether anchors meet the keys of all processes, or only their own (the
+            published code).
         base_temperature (float, optional): Multiplies the loss by ``temperature / base_temperature``,
             as the published code does with 0.1.
         kwargs: Arguments of :class:`ContrastHead`.
@@ -63,6 +67,8 @@ class PixelContrastHead(ContrastHead):
         sources: tuple[str, ...] = SOURCES,
         labeled_keys: str = 'student',
         exclude_classes: tuple[int, ...] = (),
+        key_gradient: bool = False,
+        gather_keys: bool = True,
         base_temperature: float | None = None,
         **kwargs: Any,
     ) -> None:
@@ -91,6 +97,8 @@ class PixelContrastHead(ContrastHead):
         self.sampling = sampling
         self.sources = tuple(sources)
         self.needs_teacher_on_labeled = labeled_keys == 'teacher'
+        self.key_gradient = key_gradient
+        self.gather_keys = gather_keys
         self.scale = 1.0 if base_temperature is None else temperature / base_temperature
         excluded = torch.zeros(self.num_classes, dtype=torch.bool)
         excluded[list(exclude_classes)] = True
@@ -116,15 +124,16 @@ class PixelContrastHead(ContrastHead):
         index, filled = self._sample(step, embedding.shape[2:])
         # Only sampled pixels are normalised: one gather, whose backward is one scatter.
         anchors = group_by_class(F.normalize(gather_pixels(embedding.float(), index), dim=-1))
-        with torch.no_grad():
-            keys = self.key_embedding(step, embedding.detach(), teacher)
-            keys = group_by_class(F.normalize(gather_pixels(keys.float(), index), dim=-1))
-            mask = group_by_class(filled)
-            all_keys = torch.cat(all_gather(keys), 1)
-            all_masks = torch.cat(all_gather(mask), 1)
-        total, *counts = grouped_contrast(
-            anchors, all_keys, mask, all_masks, self.temperature, get_rank() * mask.shape[1]
-        )
+        keys, mask = anchors, group_by_class(filled)
+        if step.pseudo is not None or not self.key_gradient:
+            with torch.no_grad():
+                keys = self.key_embedding(step, embedding.detach(), teacher)
+                keys = group_by_class(F.normalize(gather_pixels(keys.float(), index), dim=-1))
+        own, key_mask = 0, mask
+        if self.gather_keys:
+            own = get_rank() * mask.shape[1]
+            keys, key_mask = gather_with_grad(keys, 1), torch.cat(all_gather(mask), 1)
+        total, *counts = grouped_contrast(anchors, keys, mask, key_mask, self.temperature, own)
         return self.weigh(self.scale * anchor_mean(total, counts[0]), *counts)
 
     def _sample(self, step: SemiStep, size: tuple[int, int]) -> tuple[Tensor, Tensor]:

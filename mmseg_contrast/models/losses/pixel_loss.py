@@ -14,7 +14,7 @@ from ..utils.dist import reduce_mean
 from ..utils.precision import without_autocast
 from ..utils.ramp import Ramp, current_iter
 
-NORMS = ('valid', 'all', 'coverage')
+NORMS = ('valid', 'image', 'all', 'coverage')
 
 
 def pixel_cross_entropy(
@@ -32,6 +32,9 @@ def pixel_cross_entropy(
     where Z is
 
     - ``norm='valid'``: :math:`\sum_i w_i`, for the mean over the pixels that count;
+    - ``norm='image'``: :math:`B \sum_{i \in b(i)} w_i` with b(i) the image of pixel i and B the number of
+      images, for the mean over the images of the means over each one's pixels that count, which is 0 for
+      an image without any (Eq. 1 and 2 of C3-SemiSeg);
     - ``norm='all'``: the number N of all pixels;
     - ``norm='coverage'``: :math:`(\sum_i w_i)^2 / N`, for the mean over the pixels that count divided
       by their share of all pixels (published code of U2PL).
@@ -54,8 +57,11 @@ def pixel_cross_entropy(
     loss, valid = pixel_losses(logits, target, class_weight, ignore_index)
     if weight is not None:
         valid = valid * weight
-    total = loss.new_full((), loss.numel()) if norm == 'all' else valid.sum()
-    total = reduce_mean(total)
+    if norm == 'image':
+        counted = valid.sum((1, 2), keepdim=True)
+        valid = valid / torch.where(counted > 0, counted, 1)
+    number = {'all': loss.numel(), 'image': len(loss)}.get(norm)
+    total = reduce_mean(valid.sum() if number is None else loss.new_full((), number))
     if norm == 'coverage':
         total = total.square() / loss.numel()
     return (loss * valid).sum() / torch.where(total > 0, total, 1)
@@ -109,8 +115,8 @@ class PixelCrossEntropyLoss(nn.Module):
     Args:
         class_weight (list[float] | str, optional): Factor of each class, or a file of them, as MMSeg's
             losses take it.
-        norm (str): ``'valid'`` divides by the labelled pixels, ``'all'`` by all pixels, ``'coverage'``
-            by the labelled ones and by their share.
+        norm (str): ``'valid'`` divides by the labelled pixels, ``'image'`` by those of each image and by
+            the images, ``'all'`` by all pixels, ``'coverage'`` by the labelled ones and by their share.
         loss_weight (float): Factor of the loss.
         loss_name (str): Log key, starts with ``loss_``.
 
@@ -177,13 +183,15 @@ class ConsistencyLoss(nn.Module):
     .. math::
         L = \lambda \, r(i) \, \frac{1}{\sum w} \sum_p w_p \sum_c -T(A x)_{pc} \log S(\hat A x)_{pc}
 
-    Source: C3-SemiSeg (Zhou et al., ICCV 2021), Eq. 2 with the weight of Eq. 7. Soft labels are
+    Source: C3-SemiSeg (Zhou et al., ICCV 2021), Eq. 2 with the weight of Eq. 7, averaged as in its
+    published code; ``norm='image'`` averages as Eq. 2 does. Soft labels are
     used where the targets have them, hard ones otherwise. With hard labels, weights that are a
     power of the confidence, and ``norm='all'``, it is Eq. 6 of Alonso et al. (ICCV 2021).
 
     Args:
         loss_weight (float): :math:`\lambda`.
-        norm (str): ``'valid'`` divides by the sum of the weights, ``'all'`` by all pixels,
+        norm (str): ``'valid'`` divides by the sum of the weights, ``'image'`` (Eq. 2) by that of each
+            image and by the number of images, ``'all'`` by all pixels,
             ``'coverage'`` by the sum of the weights and by its share of all pixels: the fewer pixels are
             kept, the more each counts (published code of U2PL and CSC).
         ramp (dict, optional): Arguments of :class:`Ramp`; none means a weight of 1 throughout.

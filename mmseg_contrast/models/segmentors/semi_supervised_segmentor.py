@@ -22,6 +22,7 @@ from ..losses import PixelCrossEntropyLoss
 from ..mixing import Mixed
 from ..utils import (
     NamedEMA,
+    Ramp,
     RequiredHook,
     build_slot,
     check_length,
@@ -36,6 +37,8 @@ from .student_view import StudentView
 
 BRANCHES = ('student', 'teacher')
 VIEWS = ('weak', 'strong')
+#: ``strong2`` is a strong view that is drawn on its own.
+TEACHER_VIEWS = (*VIEWS, 'strong2')
 LABELED = ('sup', 'source')
 TEACHER_NORMS = ('running', 'batch')
 Samples = list[SegDataSample]
@@ -154,6 +157,9 @@ class SemiSupervisedSegmentor(EncoderDecoder):
             )
         self.extra_views = nn.ModuleList(StudentView(**view) for view in extra_views or [])
         self.semi_test_cfg = _read_test_cfg(**(semi_test_cfg or {}))
+        for part in self.modules():
+            if isinstance(ramp := getattr(part, 'ramp', None), Ramp):
+                ramp.follow_burn_in(self.semi_train_cfg.burn_in)
         self._check_heads()
 
         self.register_buffer('ema_steps', torch.zeros((), dtype=torch.long))
@@ -525,9 +531,12 @@ def _read_train_cfg(
             "'teacher_view', 'student_view' and 'teacher_norm'."
         )
     check_length(burn_in, 'semi_train_cfg.burn_in')
-    for key, view in (('teacher_view', teacher_view), ('student_view', student_view)):
-        if view not in VIEWS:
-            raise ValueError(f"semi_train_cfg.{key}='{view}' is unknown: use one of {VIEWS}.")
+    for key, view, known in (
+        ('teacher_view', teacher_view, TEACHER_VIEWS),
+        ('student_view', student_view, VIEWS),
+    ):
+        if view not in known:
+            raise ValueError(f"semi_train_cfg.{key}='{view}' is unknown: use one of {known}.")
     if teacher_norm not in TEACHER_NORMS:
         raise ValueError(
             f"semi_train_cfg.teacher_norm='{teacher_norm}' is unknown: use one of {TEACHER_NORMS}."

@@ -65,19 +65,30 @@ class Ramp:
     leaves origin and clipping open, both follow the published code.
 
     Args:
-        start (float): First iteration with a weight above 0.
+        start (float | str): First iteration with a weight above 0; ``'burn_in'`` for the end of the
+            burn-in of the :class:`SemiSupervisedSegmentor` that the ramp is in, 0 elsewhere.
         length (float): Iterations until the weight is 1; 0 means a step at ``start``. Either may be
             a share of the training in (0, 1), which follows ``max_iters``.
 
     Raises:
-        ValueError: If ``start`` or ``length`` is neither.
+        ValueError: If ``start`` or ``length`` is none of these.
     """
 
-    def __init__(self, start: float = 0, length: float = 0) -> None:
-        check_length(start, 'ramp.start')
+    def __init__(self, start: float | str = 0, length: float = 0) -> None:
+        self.after_burn_in = start == 'burn_in'
+        self.start = 0 if self.after_burn_in else start
+        check_length(self.start, 'ramp.start')
         check_length(length, 'ramp.length')
-        self.start = start
         self.length = length
+
+    def follow_burn_in(self, burn_in: float) -> None:
+        """Start at the end of the burn-in, if the ramp is to.
+
+        Args:
+            burn_in (float): Length of the burn-in, as ``start`` is given.
+        """
+        if self.after_burn_in:
+            self.start = burn_in
 
     def __call__(self, iteration: int) -> float:
         """Return the weight in [0, 1] at an iteration.

@@ -79,11 +79,11 @@ def assert_follows(rows, momenta):
 @pytest.mark.parametrize(
     ('hook', 'expected'),
     [
-        ({'momentum': 0.2, 'early_average': False}, lambda k: 0.2),
+        ({'momentum': 0.2, 'early_average': 0}, lambda k: 0.2),
         # The paper's min(1 - 1 / (k + 1), alpha) for the teacher's share.
         ({'momentum': 0.2}, lambda k: 1 - min(1 - 1 / (k + 1), 0.8)),
         (
-            {'momentum': 0.2, 'schedule': 'cosine', 'early_average': False},
+            {'momentum': 0.2, 'schedule': 'cosine', 'early_average': 0},
             lambda k: 0.2 * (1 + math.cos(math.pi * k / 6)) / 2,
         ),
     ],
@@ -106,7 +106,11 @@ def test_momentum_at_in_closed_form():
     assert [hook.momentum_at(k, 1000) for k in (1, 2, 9)] == [1 / 2, 1 / 3, 1 / 10]
     assert hook.momentum_at(99, 1000) == pytest.approx(0.01)
     assert hook.momentum_at(500, 1000) == 0.01
-    cosine = MeanTeacherHook(0.01, 'cosine', early_average=False)
+    four = MeanTeacherHook(0.01, early_average=4)
+    assert [four.momentum_at(k, 1000) for k in (1, 2, 25)] == [1 / 5, 1 / 9, 0.01]
+    with pytest.raises(ValueError, match='early_average=-1'):
+        MeanTeacherHook(early_average=-1)
+    cosine = MeanTeacherHook(0.01, 'cosine', early_average=0)
     assert [cosine.momentum_at(k, 100) for k in (0, 50, 100, 120)] == pytest.approx(
         [0.01, 0.005, 0, 0]
     )
@@ -171,7 +175,7 @@ def test_a_new_run_from_a_checkpoint_counts_anew(tmp_path):
     source, _ = train(tmp_path / 'source', hook={'momentum': 0.2}, max_iters=4)
     path = tmp_path / 'semi.pth'
     torch.save({'state_dict': source.model.state_dict()}, path)
-    hook = {'momentum': 0.2, 'schedule': 'cosine', 'early_average': False}
+    hook = {'momentum': 0.2, 'schedule': 'cosine', 'early_average': 0}
     runner, recorder = train(tmp_path / 'tuned', hook=hook, max_iters=4, load_from=str(path))
     assert int(runner.model.ema_steps) == 4
     momenta = [0.2 * (1 + math.cos(math.pi * k / 4)) / 2 for k in (1, 2, 3, 4)]

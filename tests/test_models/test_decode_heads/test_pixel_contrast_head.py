@@ -104,6 +104,40 @@ def test_with_all_pixels_it_is_equation_5(labeled_keys, drop):
         torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize('pseudo', [False, True])
+def test_gradient_through_the_keys_of_the_burn_in(pseudo):
+    step, teacher = random_step(), head()
+    if not pseudo:
+        half = len(step.labeled)
+        stages = tuple(x[:half] for x in step.student.stages)
+        step = SemiStep(Features(stages), step.labeled)
+    plain, both = (head(samples_per_class=20, key_gradient=key) for key in (False, True))
+    both.load_state_dict(plain.state_dict())
+    losses = [each.loss_by_step(step, teacher)[0]['loss_contrast'] for each in (plain, both)]
+    torch.testing.assert_close(*losses)
+    found = torch.autograd.grad(losses[1], list(both.projector.parameters()))
+    expected = torch.autograd.grad(losses[0], list(plain.projector.parameters()))
+    if pseudo:
+        for got, want in zip(found, expected):
+            torch.testing.assert_close(got, want)  # keys are constants there
+        return
+    # Literally: each of the pixels is an anchor and a key.
+    z = both.embed(step.student)
+    z = F.normalize(z.movedim(1, -1).flatten(0, 2)[step.labeled.labels.flatten() != 255], dim=1)
+    labels = step.labeled.labels[step.labeled.labels != 255]
+    similar = (z @ z.T / both.temperature).exp()
+    same = labels[:, None] == labels
+    negative = (similar * ~same).sum(1, keepdim=True)
+    positives = same & ~torch.eye(len(z), dtype=torch.bool)
+    terms = -(similar / (similar + negative)).log()
+    literal = ((terms * positives).sum(1) / positives.sum(1).clamp(min=1))[positives.any(1)].mean()
+    literal = both.loss_weight * literal
+    torch.testing.assert_close(losses[1], literal)
+    for got, want in zip(found, torch.autograd.grad(literal, list(both.projector.parameters()))):
+        torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-7)
+    assert not any(torch.allclose(a, b, rtol=1e-2) for a, b in zip(found[::2], expected[::2]))
+
+
 def test_teacher_and_its_projector_get_no_gradient():
     student, teacher = head(labeled_keys='teacher'), head()
     student.loss_by_step(random_step(), teacher)[0]['loss_contrast'].backward()

@@ -65,6 +65,28 @@ def test_soft_labels_against_a_loop(norm):
     torch.testing.assert_close(pixel_cross_entropy(logits, probs), terms.mean())
 
 
+def test_mean_of_each_image_then_of_the_batch():
+    # 16 sure pixels in one image and 1 in the other: Eq. 2 of C3-SemiSeg, and with labels its Eq. 1.
+    logits = torch.randn(3, C, 4, 4, dtype=torch.float64, requires_grad=True)
+    probs = torch.rand(3, C, 4, 4, dtype=torch.float64).softmax(1)
+    kept = torch.zeros(3, 4, 4)
+    kept[0], kept[1, 2, 1] = 1, 1
+    terms = -(probs * logits.log_softmax(1)).sum(1)
+    soft = (terms[0].mean() + terms[1, 2, 1] + 0) / 3
+    torch.testing.assert_close(pixel_cross_entropy(logits, probs, kept, norm='image'), soft)
+    pooled = pixel_cross_entropy(logits, probs, kept)
+    assert abs(float(soft) - float(pooled)) > 0.1
+    labels = torch.randint(0, C, (3, 4, 4)).masked_fill(kept == 0, 255)
+    hard = sum(
+        F.cross_entropy(logits[b : b + 1], labels[b : b + 1], ignore_index=255) for b in (0, 1)
+    )
+    found = PixelCrossEntropyLoss(norm='image')(logits, labels)
+    torch.testing.assert_close(found, hard / 3)
+    torch.testing.assert_close(
+        *(torch.autograd.grad(loss, logits, retain_graph=True)[0] for loss in (found, hard / 3))
+    )
+
+
 def test_one_hot_soft_labels_equal_hard_ones():
     logits, labels = random_inputs()
     valid = (labels != 255).float()
@@ -77,7 +99,7 @@ def test_one_hot_soft_labels_equal_hard_ones():
     )
 
 
-@pytest.mark.parametrize('norm', ['valid', 'all', 'coverage'])
+@pytest.mark.parametrize('norm', ['valid', 'image', 'all', 'coverage'])
 @pytest.mark.parametrize('soft', [False, True])
 def test_nothing_that_counts_is_zero_with_a_zero_gradient(norm, soft):
     logits = torch.randn(B, C, H, W, requires_grad=True)

@@ -397,6 +397,21 @@ def test_thresholds_are_updated_once_a_step():
         assert model.selector.thresholds[c].item() == pytest.approx(expected, abs=1e-3)
 
 
+def test_one_key_moves_the_burn_in_and_the_ramps():
+    ramp = {'start': 'burn_in', 'length': 10}
+    cfg = semi_cfg(
+        unsup_loss=[
+            {'type': 'ConsistencyLoss', 'ramp': ramp},
+            {'type': 'EntropyLoss', 'ramp': ramp},
+        ],
+        auxiliary_head=[contrast_cfg(ramp=ramp), contrast_cfg(ramp={'start': 2, 'length': 10})],
+    )
+    for burn_in in (0, 20):
+        model = build({**cfg, 'semi_train_cfg': {'burn_in': burn_in}})
+        parts = [*model.unsup_loss, *model.auxiliary_head, *model.teacher.auxiliary_head]
+        assert [part.ramp.start for part in parts] == [burn_in] * 3 + [2] + [burn_in, 2]
+
+
 def test_coverage_of_an_interval_is_what_was_kept_of_what_was_seen():
     # Class 0 fills the first step, a quarter of which is kept, and is absent from the other two.
     model = build(semi_cfg(num_classes=2, size=(4, 4), auxiliary_head=None))

@@ -60,3 +60,13 @@ def test_log_progress_is_that_of_the_runner_or_zero():
     assert log_progress() == 0
     set_iter(2000)
     assert log_progress() == 1
+
+
+def test_the_end_of_the_burn_in_is_known_to_the_segmentor():
+    ramp = Ramp('burn_in', 10)
+    assert ramp(0) == Ramp(0, 10)(0), 'where there is no burn-in'
+    ramp.follow_burn_in(7)
+    assert [ramp(i) for i in (6, 7, 17)] == [0, math.exp(-5), 1]
+    fixed = Ramp(3)
+    fixed.follow_burn_in(7)
+    assert (fixed(2), fixed(3)) == (0, 1)
