@@ -220,7 +220,7 @@ def baseline_of(name):
     name = re.sub(f'^({"|".join(METHODS)}|)[^_]*', 'sup', name)
     name = name.replace('-semi', '').replace('gta5-', '')
     name = name.replace(f'xb{loader.batch_size}-', f'xb{labeled}-')
-    return name if name in CONFIGS else name.removesuffix('_official')
+    return name if name in CONFIGS else re.sub('_(official|strong-teacher)$', '', name)
 
 
 @pytest.mark.parametrize('name', [n for n in sorted(CONFIGS) if is_semi(n)])
@@ -788,6 +788,7 @@ def shares_of_the_training(model, total):
     MessageHub.get_current_instance().update_info('max_iters', total)
     losses = model.unsup_loss if isinstance(model.unsup_loss, list) else [model.unsup_loss]
     ramp = Ramp(**losses[0].get('ramp', {}))
+    ramp.follow_burn_in(model.semi_train_cfg.get('burn_in', 0))
     burn_in = in_iterations(model.semi_train_cfg.get('burn_in', 0))
     weights = np.array([ramp(i) * (i >= burn_in) for i in range(0, total, total // 1000)])
     return (weights > 0).mean(), (weights == 1).mean()
