@@ -21,6 +21,7 @@ SIZES = {
     'cityscapes-full': (32, 64),
     'cityscapes-full-512x512': (32, 64),
     'mosaic': (96, 96),
+    'msrc21': (32, 48),
     'voc12aug': (50, 37),
     'voc12aug-321x321': (50, 37),
 }

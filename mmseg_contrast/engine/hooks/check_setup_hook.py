@@ -103,7 +103,7 @@ class CheckSetupHook(Hook):
         # Not only when it is too late for the iterations before the first validation.
         if runner.val_loop is not None:
             for part in parts_of(runner.val_dataloader.dataset):
-                _raise_first(check_dataset(part, 'validation images', ignored))
+                _raise_first(check_dataset(part, 'validation images', ignored | {IGNORE_INDEX}))
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
@@ -119,13 +119,30 @@ class CheckSetupHook(Hook):
             SetupError: A label is no class.
         """
         model = _unwrapped(runner.model)
-        _raise_first(check_labels(data_batch, model.decode_head.num_classes, ignored_labels(model)))
+        _raise_first(check_labels(data_batch, _num_classes(model), ignored_labels(model)))
 
     def before_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
     ) -> None:
-        """Do so with a batch of the validation, see :meth:`before_train_iter`."""
-        self.before_train_iter(runner, batch_idx, data_batch)
+        """Do so with a batch of the validation, whose metric ignores 255.
+
+        Args:
+            runner (Runner): The runner.
+            batch_idx (int): Number of the batch.
+            data_batch (dict, optional): The batch, on the host.
+
+        Raises:
+            SetupError: A label is no class, which the metric would leave out in silence.
+        """
+        model = _unwrapped(runner.model)
+        ignored = ignored_labels(model) | {IGNORE_INDEX}
+        _raise_first(check_labels(data_batch, _num_classes(model), ignored))
+
+    def before_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
+        """Do so with a batch of the test, see :meth:`before_val_iter`."""
+        self.before_val_iter(runner, batch_idx, data_batch)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Check a checkpoint against the model, before its weights are loaded.
@@ -176,7 +193,7 @@ def ignored_labels(model: Any) -> set[int]:
         set[int]: The decode head's ``ignore_index``; 255 too for the segmentors of this package, which
         read it as padding whatever that is.
     """
-    own = {getattr(model.decode_head, 'ignore_index', IGNORE_INDEX)}
+    own = {getattr(_last_head(model), 'ignore_index', IGNORE_INDEX)}
     both = isinstance(model, SemiSupervisedSegmentor | ContrastivePretrainer)
     return own | ({IGNORE_INDEX} if both else set())
 
@@ -227,7 +244,7 @@ def check_dataset(
 
 
 def check_labels(
-    batch: Mapping[str, Any] | None, num_classes: int, ignored: Collection[int]
+    batch: Mapping[str, Any] | None, num_classes: int | None, ignored: Collection[int]
 ) -> list[Problem]:
     """Look for labels that are no class in a batch, before a loss fails without a file name.
 
@@ -235,13 +252,13 @@ def check_labels(
 
     Args:
         batch (Mapping, optional): A batch as collated; with branches, the labelled ones are read.
-        num_classes (int): Number of classes.
+        num_classes (int, optional): Number of classes; none checks nothing.
         ignored (Collection[int]): Labels beside the classes that the losses pay no heed to.
 
     Returns:
         list[Problem]: At most one.
     """
-    samples = (batch or {}).get('data_samples', [])
+    samples = [] if batch is None or num_classes is None else batch.get('data_samples', [])
     if isinstance(samples, Mapping):
         samples = [each for name in LABELED for each in samples.get(name, [])]
     for sample in samples:
@@ -537,6 +554,16 @@ def check_same_config(
     what = f'it was {old} in the run to resume, and is {new} in this config'
     remedy = 'resume with the config of that run, or start a new run with load_from'
     return [Problem(place, what, remedy)]
+
+
+def _last_head(model: Any) -> Any:
+    """Return the decode head; of a cascade, the last one."""
+    head = getattr(model, 'decode_head', None)
+    return head[-1] if isinstance(head, nn.ModuleList) else head
+
+
+def _num_classes(model: Any) -> int | None:
+    return getattr(_last_head(model), 'num_classes', None)
 
 
 def _unwrapped(model: Any) -> Any:

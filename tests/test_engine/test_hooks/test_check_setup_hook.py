@@ -443,10 +443,30 @@ def test_each_batch_of_training_and_validation_is_looked_at():
     model = torch.nn.Module()
     model.decode_head = SimpleNamespace(num_classes=3, ignore_index=255)
     runner = SimpleNamespace(model=model)
-    for step in (CheckSetupHook().before_train_iter, CheckSetupHook().before_val_iter):
+    hook = CheckSetupHook()
+    for step in (hook.before_train_iter, hook.before_val_iter, hook.before_test_iter):
         step(runner, 0, batch_of([[0, 1, 255]]))
         with pytest.raises(ValueError, match=r'masks/0\.png: the mask gives the label 9'):
             step(runner, 0, batch_of([[0, 9, 255]]))
+
+
+def test_a_metric_ignores_255_whatever_the_losses_do():
+    model = torch.nn.Module()
+    model.decode_head = SimpleNamespace(num_classes=3, ignore_index=0)
+    runner = SimpleNamespace(model=model)
+    CheckSetupHook().before_val_iter(runner, 0, batch_of([[0, 1, 255]]))
+    with pytest.raises(ValueError, match='gives the label 255, but 3 classes'):
+        CheckSetupHook().before_train_iter(runner, 0, batch_of([[0, 1, 255]]))
+
+
+def test_the_last_head_of_a_cascade_counts_and_other_models_pass():
+    model = torch.nn.Module()
+    model.decode_head = torch.nn.ModuleList([torch.nn.Identity(), torch.nn.Identity()])
+    model.decode_head[1].num_classes, model.decode_head[1].ignore_index = 2, 255
+    with pytest.raises(ValueError, match='gives the label 2, but 2 classes'):
+        CheckSetupHook().before_train_iter(SimpleNamespace(model=model), 0, batch_of([[2, 1]]))
+    other = SimpleNamespace(model=torch.nn.Module())
+    CheckSetupHook().before_train_iter(other, 0, batch_of([[2, 1]]))
 
 
 def test_the_segmentors_of_this_package_ignore_255_too():
