@@ -4,6 +4,7 @@ import pickle
 import pytest
 import torch
 from mmengine.config import Config
+from mmseg.registry import MODELS
 
 from mmseg_contrast.utils.cli import (
     add_common_arguments,
@@ -105,6 +106,27 @@ def test_a_key_that_is_given_twice(config, capsys):
 def test_options_that_the_arguments_would_replace(config, arguments, said):
     with pytest.raises(ValueError, match=said):
         load_config(parse(config, *arguments))
+
+
+def test_a_module_of_ones_own_is_named_in_the_last_config(tmp_path, monkeypatch):
+    """As the README says; two bases that name modules are MMEngine's `Duplicate key`."""
+    monkeypatch.syspath_prepend(tmp_path)
+    module = 'from mmseg.registry import MODELS\n\n@MODELS.register_module()\nclass MyOwnLoss:\n    pass\n'
+    (tmp_path / 'my_module.py').write_text(module)
+    (tmp_path / 'base.py').write_text(
+        CONFIG + "custom_imports = dict(imports=['mmseg_contrast'], allow_failed_imports=False)\n"
+    )
+    own = "custom_imports = dict(imports=['mmseg_contrast', 'my_module'])\n"
+    config = tmp_path / 'config.py'
+    config.write_text(f"_base_ = './base.py'\n{own}")
+    assert MODELS.get('MyOwnLoss') is None
+    assert load_config(parse(config)).custom_imports.imports == ['mmseg_contrast', 'my_module']
+    assert MODELS.get('MyOwnLoss').__module__ == 'my_module'
+
+    (tmp_path / 'second.py').write_text(own)
+    config.write_text("_base_ = ['./base.py', './second.py']\n")
+    with pytest.raises(KeyError, match='Duplicate key'):
+        load_config(parse(config))
 
 
 def test_no_config():
