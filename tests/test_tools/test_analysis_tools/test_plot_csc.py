@@ -1,6 +1,7 @@
 import json
 
 import pytest
+import torch
 from PIL import Image
 
 from mmseg_contrast.utils.scalars import find_scalars
@@ -56,6 +57,54 @@ def test_draws_the_runs_side_by_side(tool, tmp_path, capsys):
     tool.main([f'with gate={tmp_path}/gate', str(tmp_path / 'free'), '--out', str(out)])
     assert Image.open(out).size[0] > 500
     assert capsys.readouterr().out == f'{out}: separ, intra_spread, accept_enqueue\n'
+
+
+def test_similarity_is_the_cosine_of_the_mean_features(tool):
+    rows = torch.randn(4, 7, 5)
+    rows[2] = 0
+    cosines = tool.class_similarity(rows.sum(1))
+    for a in range(4):
+        for b in range(4):
+            if 2 in (a, b):
+                assert torch.isnan(cosines[a, b])
+            else:
+                one, other = rows[a].mean(0), rows[b].mean(0)
+                expected = float(one @ other / one.norm() / other.norm())
+                assert float(cosines[a, b]) == pytest.approx(expected, abs=1e-6)
+
+
+def write_checkpoint(folder, state, **meta):
+    torch.save({'state_dict': state, 'meta': meta}, folder / 'iter_9.pth')
+    (folder / 'last_checkpoint').write_text(str(folder / 'iter_9.pth'))
+
+
+def test_draws_the_similarity_of_each_run(tool, tmp_path, capsys):
+    sums, names = torch.randn(3, 5), ('road', 'sky', 'car')
+    for name in ('gate', 'free'):
+        write_log(tmp_path / name, 'bank')
+        state = {'auxiliary_head.1.bank.sums': sums, 'auxiliary_head.1.bank.rows': sums}
+        write_checkpoint(tmp_path / name, state, dataset_meta={'classes': names})
+    cosines, classes = tool.read_similarity(tmp_path / 'gate')
+    torch.testing.assert_close(cosines, tool.class_similarity(sums))
+    assert classes == list(names)
+    out = tmp_path / 'plots' / 'similarity.png'
+    runs = [f'with gate={tmp_path}/gate', str(tmp_path / 'free')]
+    tool.main([*runs, '--out', str(tmp_path / 'csc.png'), '--similarity', str(out)])
+    width, height = Image.open(out).size
+    assert width > 1.5 * height, 'two matrices side by side'
+    assert f'{out}: cosines between the classes' in capsys.readouterr().out
+
+
+def test_a_run_without_a_bank_has_no_similarity(tool, tmp_path):
+    log = write_log(tmp_path, 'bank')
+    call = ['--out', str(tmp_path / 'csc.png'), '--similarity', str(tmp_path / 'similarity.png')]
+    with pytest.raises(SystemExit, match='has no checkpoint'):
+        tool.main([str(tmp_path), *call])
+    write_checkpoint(tmp_path, {'decode_head.conv_seg.bias': torch.zeros(3)})
+    with pytest.raises(SystemExit, match=r'iter_9\.pth has no bank of CSC'):
+        tool.main([str(tmp_path), *call])
+    with pytest.raises(SystemExit, match='has no checkpoint'):
+        tool.main([str(log), *call])
 
 
 def test_runs_without_anything_to_draw_are_named(tool, tmp_path):
