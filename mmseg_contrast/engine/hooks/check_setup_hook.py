@@ -33,6 +33,7 @@ from ...models.memory import ClassMemoryBank
 from ...models.segmentors import ContrastivePretrainer, SemiSupervisedSegmentor
 from ...models.segmentors.semi_supervised_segmentor import LABELED, VIEWS
 from ...structures.pixel_targets import IGNORE_INDEX
+from ..checks.loops import check_epochs_end
 from ..checks.schedules import check_schedules
 from .memory_bank_hook import MemoryBankHook
 
@@ -86,6 +87,7 @@ class CheckSetupHook(Hook):
         for problem in check_schedules(runner):
             runner.logger.warning(str(problem))
         loader = runner.train_dataloader
+        _raise_first(check_epochs_end(runner.train_loop, loader.sampler))
         parts = parts_of(loader.dataset)
         model = _unwrapped(runner.model)
         _raise_first(check_classes(parts, model))

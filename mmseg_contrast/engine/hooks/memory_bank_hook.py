@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from mmengine.dataset import ConcatDataset
@@ -12,6 +11,7 @@ from mmseg.registry import HOOKS
 
 from ...models.decode_heads import ClassBankContrastHead
 from ...models.memory import ClassMemoryBank
+from ...utils.scalars import name_by_class
 from ...utils.unwrap import unwrap
 
 PATIENCE = 3
@@ -73,8 +73,7 @@ class MemoryBankHook(Hook):
         for key, value in bank.statistics().items():
             if value.ndim:
                 label = f'{name}/{key.removesuffix("_per_class")}'
-                values = zip(self.classes, value.tolist())
-                per_class.update({f'{label}/{c}': v for c, v in values if not math.isnan(v)})
+                per_class.update(name_by_class(label, self.classes, value.tolist()))
             else:
                 runner.message_hub.update_scalar(f'train/{name}.{key}', value.item())
                 if key == 'fill':

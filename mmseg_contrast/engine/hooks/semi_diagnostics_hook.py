@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from mmengine.hooks import Hook
@@ -10,6 +9,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...datasets.checks import SetupError
+from ...utils.scalars import name_by_class
 from ...utils.unwrap import unwrap
 
 #: What it means when a statistic of this name stays 0.
@@ -84,8 +84,9 @@ class SemiDiagnosticsHook(Hook):
         for name, value in stats.items():
             if isinstance(value, list):
                 base = name.removesuffix('_per_class')
-                values = zip(self.classes, value)
-                per_class.update({f'{base}/{c}': v for c, v in values if not math.isnan(v)})
+                # A name cannot be both a value and the folder of others.
+                base = name if base in stats else base
+                per_class.update(name_by_class(base, self.classes, value))
             else:
                 runner.message_hub.update_scalar(f'train/{name}', value)
                 self._warn_of_zero(runner, name, value)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
-from mmengine.runner import ValLoop
+from mmengine.runner import Runner, ValLoop
 from mmengine.visualization import Visualizer
 from mmseg.registry import LOOPS
 
+from ...datasets.checks import SetupError
+from ...models.segmentors.semi_supervised_segmentor import BRANCHES
 from ..hooks.mean_teacher_hook import unwrap_segmentor
 
 
@@ -25,6 +28,21 @@ def _named(visualizer: Visualizer, branch: str) -> Iterator[None]:
         visualizer.add_datasample = paint
 
 
+def _monitored(runner: Runner) -> Iterator[tuple[str, str]]:
+    """Yield the scores of the validation that parts of a run wait for, and where they are set."""
+    for hook in runner.hooks:
+        for key in ('save_best', 'monitor'):
+            scores = getattr(hook, key, None) or []
+            for score in [scores] if isinstance(scores, str) else scores:
+                if score != 'auto':
+                    yield f'{type(hook).__name__}.{key}', score
+    schedulers = runner.param_schedulers or []
+    groups = schedulers.values() if isinstance(schedulers, Mapping) else [schedulers]
+    for scheduler in [each for group in groups for each in group]:
+        if isinstance(getattr(scheduler, 'monitor', None), str):
+            yield f'{type(scheduler).__name__}.monitor', scheduler.monitor
+
+
 @LOOPS.register_module()
 class TeacherStudentValLoop(ValLoop):
     """Runs the validation once for each branch.
@@ -32,7 +50,20 @@ class TeacherStudentValLoop(ValLoop):
     The metrics are ``teacher/mIoU``, ``student/mIoU`` and so on, and ``CheckpointHook`` can
     ``save_best`` on either; painted images carry the name of the branch. Arguments are those of
     MMEngine's ``ValLoop``.
+
+    Raises:
+        SetupError: If a hook or a scheduler waits for a score without the name of a branch.
     """
+
+    def __init__(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
+        super().__init__(runner, *args, **kwargs)
+        for place, score in _monitored(runner):
+            if score.split('/')[0] not in BRANCHES:
+                scores = ' or '.join(f"'{branch}/{score}'" for branch in BRANCHES)
+                raise SetupError(
+                    f"{place}='{score}': {type(self).__name__} gives the scores of both branches; "
+                    f'set it to {scores}.'
+                )
 
     def run(self) -> dict[str, float]:
         """Validate teacher and student, and return the metrics of both."""

@@ -3,11 +3,19 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from helpers import contrast_cfg, runner_cfg, semi_cfg
+from helpers import (
+    bank_contrast_cfg,
+    contrast_cfg,
+    memory_bank_cfg,
+    runner_cfg,
+    semi_cfg,
+    validation_cfg,
+)
 from mmengine.runner import Runner
 
 from mmseg_contrast.datasets.checks import SetupError
 from mmseg_contrast.engine.hooks import SemiDiagnosticsHook
+from mmseg_contrast.utils.scalars import name_by_class
 
 SIZE = (16, 16)
 
@@ -48,9 +56,9 @@ def test_overall_numbers_are_logged_and_those_of_classes_plotted(tmp_path):
 
     assert [step for step, values in scalars if 'unsup.threshold/a' in values] == [2, 4]
     values = next(values for step, values in reversed(scalars) if 'unsup.threshold/a' in values)
-    names = ('unsup.threshold', 'unsup.coverage', 'unsup.share', 'sup.share')
+    names = ('unsup.threshold', 'unsup.coverage_per_class', 'unsup.share', 'sup.share')
     # But those of a class that the teacher has not predicted: there is no share of it to keep.
-    absent = {f'unsup.coverage/{c}' for c in 'abc' if values[f'unsup.share/{c}'] == 0}
+    absent = {f'unsup.coverage_per_class/{c}' for c in 'abc' if values[f'unsup.share/{c}'] == 0}
     assert set(values) == {f'{name}/{c}' for name in names for c in 'abc'} - absent
     for name in ('unsup.share', 'sup.share'):
         assert sum(values[f'{name}/{c}'] for c in 'abc') == pytest.approx(1)
@@ -172,3 +180,33 @@ def test_the_hook_writes_before_the_log_line(tmp_path):
     runner.train()
     assert any('unsup.coverage' in line and 'loss' in line for line in lines)
     assert torch.isfinite(torch.tensor(runner.message_hub.get_scalar('train/loss').current()))
+
+
+def test_no_scalar_is_the_parent_of_another(tmp_path):
+    """As some backends store `a/b` in a folder `a`."""
+    bank = bank_contrast_cfg(bank_start=0, confidence=None)
+    model = memory_bank_cfg(size=SIZE, auxiliary_head=[bank])
+    model['selector'] = {'type': 'AELMask'}
+    model['class_weights']['sizes'] = (4, 4)
+    hooks = [{'type': f'{name}Hook'} for name in ('MeanTeacher', 'MemoryBank', 'SemiDiagnostics')]
+    hooks = [hooks[0], *({**hook, 'interval': 2} for hook in hooks[1:])]
+    cfg = runner_cfg(tmp_path, model, hooks=hooks, experiment_name='keys')
+    runner = Runner.from_cfg({**cfg, **validation_cfg(2, 4)})
+    logged = set()
+    runner.visualizer.add_scalars = lambda values, **_: logged.update(values)
+    runner.train()
+    logged |= {name.split('/', 1)[1] for name in runner.message_hub.log_scalars}
+    for name in ('unsup.coverage', 'unsup.coverage_per_class/a', 'unsup.share/a', 'bank/fill/a'):
+        assert name in logged
+    assert {'student/mIoU', 'teacher/mIoU', 'bank.fill', 'loss'} <= logged
+    parents = {
+        '/'.join(parts[:n])
+        for parts in (x.split('/') for x in logged)
+        for n in range(1, len(parts))
+    }
+    assert not parents & logged
+
+
+def test_a_class_name_with_a_slash_is_one_name():
+    named = name_by_class('unsup.share', ['road', 'road/kerb', 'sky'], [0.5, 0.2, float('nan')])
+    assert named == {'unsup.share/road': 0.5, 'unsup.share/road-kerb': 0.2}

@@ -7,6 +7,7 @@ from mmengine.runner import Runner
 from mmseg_contrast.datasets.checks import SetupError
 
 SIZE = (16, 16)
+CHECKPOINT = {'type': 'CheckpointHook', 'interval': 1000, 'by_epoch': False}
 
 
 def make_runner(tmp_path, model=None, **kwargs):
@@ -47,14 +48,40 @@ def test_metrics_of_both_branches(tmp_path):
     assert runner.model.semi_test_cfg['predict_on'] == 'student'
 
 
+EARLY = {'type': 'EarlyStoppingHook', 'monitor': 'mIoU'}
+PLATEAU = {'type': 'ReduceOnPlateauLR', 'monitor': 'mIoU'}
+
+
+@pytest.mark.parametrize(
+    ('options', 'said'),
+    [
+        (
+            {'default_hooks': {'checkpoint': {**CHECKPOINT, 'save_best': 'mIoU'}}},
+            'CheckpointHook.save_best',
+        ),
+        (
+            {
+                'default_hooks': {
+                    'checkpoint': {**CHECKPOINT, 'save_best': ['teacher/mIoU', 'mIoU']}
+                }
+            },
+            'CheckpointHook.save_best',
+        ),
+        ({'custom_hooks': [EARLY]}, 'EarlyStoppingHook.monitor'),
+        ({'param_scheduler': [PLATEAU]}, 'ReduceOnPlateauLR.monitor'),
+    ],
+)
+def test_a_score_of_no_branch_is_refused_before_training(tmp_path, options, said):
+    runner = make_runner(tmp_path, **options)
+    said += "='mIoU': TeacherStudentValLoop gives .*; set it to 'student/mIoU' or 'teacher/mIoU'"
+    with pytest.raises(SetupError, match=said):
+        runner.train()
+    assert not list(tmp_path.glob('*.pth'))
+
+
 @pytest.mark.parametrize('branch', ['teacher', 'student'])
 def test_best_checkpoint_of_either_branch(tmp_path, branch):
-    checkpoint = {
-        'type': 'CheckpointHook',
-        'interval': 1000,
-        'by_epoch': False,
-        'save_best': f'{branch}/mIoU',
-    }
+    checkpoint = {**CHECKPOINT, 'save_best': f'{branch}/mIoU'}
     runner = make_runner(tmp_path, default_hooks={'checkpoint': checkpoint})
     runner.train()
     assert len(list(tmp_path.glob(f'best_{branch}_mIoU_iter_*.pth'))) == 1
