@@ -1,4 +1,6 @@
 _base_ = './sup_deeplabv2_r101-d8_1xb14-150k_voc12aug-1by8-321x321.py'
 
 labeled_list = f'{_base_.data_root}/ImageSets/Segmentation/trainaug.txt'
-train_dataloader = dict(dataset=dict(ann_file=labeled_list))
+labeled_dataset = _base_.labeled_dataset
+labeled_dataset.ann_file = labeled_list
+train_dataloader = dict(dataset=dict(datasets=[labeled_dataset]))

@@ -7,6 +7,8 @@ _base_ = [
 ]
 
 labeled_list = 'data_lists/cityscapes/cityscapes.0@1by30.txt'
-train_dataloader = dict(dataset=dict(ann_file=labeled_list))
+labeled_dataset = _base_.labeled_dataset
+labeled_dataset.ann_file = labeled_list
+train_dataloader = dict(dataset=dict(datasets=[labeled_dataset]))
 data_preprocessor = dict(size=_base_.crop_size)
 model = dict(data_preprocessor=data_preprocessor)

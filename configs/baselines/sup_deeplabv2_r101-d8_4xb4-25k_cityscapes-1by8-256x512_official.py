@@ -4,7 +4,7 @@ _base_ = './sup_deeplabv2_r101-d8_4xb4-25k_cityscapes-1by8-256x512.py'
 labeled_dataset = _base_.labeled_dataset
 resize, rotate, crop, flip = _base_.geometry
 labeled_dataset.pipeline[2:6] = [resize, crop, flip, rotate]
-train_dataloader = dict(dataset=labeled_dataset)
+train_dataloader = dict(dataset=dict(datasets=[labeled_dataset]))
 
 # labels at half size, so no comparison with results on full-size labels
 test_pipeline = [

@@ -12,7 +12,7 @@ labeled_dataset = _base_.labeled_dataset
 labeled_dataset.ann_file = labeled_list
 resize, rotate, crop, flip = labeled_dataset.pipeline[2:6]
 labeled_dataset.pipeline[2:6] = [resize, dict(crop, crop_size=crop_size), flip]
-train_dataloader = dict(dataset=labeled_dataset)
+train_dataloader = dict(dataset=dict(datasets=[labeled_dataset]))
 
 # hard pixels of the whole batch, in both heads
 sampler = dict(type='BatchOHEMPixelSampler', thresh=0.7, min_kept=100000)

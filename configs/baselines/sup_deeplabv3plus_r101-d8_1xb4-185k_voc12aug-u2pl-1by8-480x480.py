@@ -12,7 +12,7 @@ labeled_list = 'data_lists/voc12aug/u2pl_voc12aug.0@1by8.txt'
 labeled_dataset = _base_.labeled_dataset
 labeled_dataset.ann_file = labeled_list
 labeled_dataset.pipeline[3].crop_size = crop_size
-train_dataloader = dict(dataset=labeled_dataset)
+train_dataloader = dict(dataset=dict(datasets=[labeled_dataset]))
 
 data_preprocessor = dict(size=crop_size)
 model = dict(

@@ -9,5 +9,6 @@ _base_ = [
 num_classes = 21
 data_preprocessor = dict(size=_base_.crop_size)
 model = dict(data_preprocessor=data_preprocessor, decode_head=dict(num_classes=num_classes))
-train_dataloader = dict(batch_size=20)
+batch_size = 20
+train_dataloader = dict(batch_size=batch_size, sampler=dict(batch_size=batch_size))
 optim_wrapper = dict(optimizer=dict(lr=4e-4))

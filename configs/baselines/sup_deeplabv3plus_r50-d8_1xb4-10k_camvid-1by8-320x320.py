@@ -20,7 +20,7 @@ tta_pipeline[1].transforms[0] = [
     dict(type='Resize', scale=scale, keep_ratio=True)
     for scale in ((360, 270), (480, 360), (600, 450))
 ]
-train_dataloader = dict(dataset=labeled_dataset)
+train_dataloader = dict(dataset=dict(datasets=[labeled_dataset]))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
 

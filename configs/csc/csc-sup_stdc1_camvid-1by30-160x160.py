@@ -19,4 +19,6 @@ model = dict(
 custom_hooks = [dict(type='ShareLogitsHook'), dict(type='MemoryBankHook', interval=50)]
 
 labeled_list = 'data_lists/camvid/camvid.0@1by30.txt'
-train_dataloader = dict(dataset=dict(ann_file=labeled_list))
+labeled_dataset = _base_.labeled_dataset
+labeled_dataset.ann_file = labeled_list
+train_dataloader = dict(dataset=dict(datasets=[labeled_dataset]))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 MAX_ITERS = 8
@@ -75,3 +76,30 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(trained):
     steps = [line['iter'] for line in trained.log('killed')[before:] if 'iter' in line]
     assert steps == list(range(saved + 1, MAX_ITERS + 1))
     trained.assert_same_end('full', 'killed')
+
+
+def test_labels_alone_resumed_are_uninterrupted(project):
+    cfg = Config.fromfile(TOOLS.parent / 'configs' / 'baselines' / 'sup_mosaic.py')
+    here = {'num_workers': 0, 'persistent_workers': False}
+    cfg.merge_from_dict(
+        {
+            'train_dataloader': {'batch_size': 4, 'sampler': {'batch_size': 4}, **here},
+            'val_dataloader': here,
+            'test_dataloader': here,
+            'train_cfg': {'max_iters': MAX_ITERS, 'val_interval': MAX_ITERS},
+            'default_hooks.checkpoint': {'interval': 1, 'max_keep_ckpts': -1},
+        }
+    )
+    cfg.param_scheduler[0].end = MAX_ITERS
+    path = project.root / 'sup.py'
+    cfg.dump(path)
+    project.ours('train.py', path, '--work-dir', project.work_dirs / 'sup')
+    left = project.work_dirs / 'sup_resumed' / 'iter_3.pth'
+    left.parent.mkdir()
+    shutil.copy(project.work_dirs / 'sup' / left.name, left)
+    (left.parent / 'last_checkpoint').write_text(str(left))
+    workers = ['train_dataloader.num_workers=1', 'train_dataloader.persistent_workers=True']
+    project.ours('train.py', path, '--work-dir', left.parent, '--resume', '--cfg-options', *workers)
+    early, late = (project.checkpoint('sup', k)['state_dict'] for k in (3, MAX_ITERS))
+    assert not torch.equal(*(s['decode_head.conv_seg.weight'] for s in (early, late)))
+    project.assert_same_end('sup', 'sup_resumed')

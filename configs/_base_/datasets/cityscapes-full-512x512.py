@@ -15,4 +15,9 @@ sup_pipeline = [
 ]
 labeled_dataset = _base_.labeled_dataset
 labeled_dataset.pipeline = sup_pipeline
-train_dataloader = dict(batch_size=7, dataset=labeled_dataset)
+batch_size = 7
+train_dataloader = dict(
+    batch_size=batch_size,
+    sampler=dict(batch_size=batch_size),
+    dataset=dict(datasets=[labeled_dataset]),
+)

@@ -54,12 +54,14 @@ labeled_dataset = dict(
     ),
     pipeline=sup_pipeline,
 )
+batch_size = 2
 train_dataloader = dict(
-    batch_size=2,
+    batch_size=batch_size,
     num_workers=4,
     persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
-    dataset=labeled_dataset,
+    # of one source: a resumed run goes on with the samples and the augmentation of an uninterrupted one
+    sampler=dict(type='MultiSourceSampler', batch_size=batch_size, source_ratio=[1]),
+    dataset=dict(type='MultiSourceDataset', datasets=[labeled_dataset]),
 )
 val_dataloader = dict(
     batch_size=1,
