@@ -133,7 +133,7 @@ def test_stages_and_scratch_are_comparable(name):
     assert base.optim_wrapper == cfg.optim_wrapper
     assert base.model == cfg.model
     assert base.train_dataloader.batch_size == cfg.train_dataloader.batch_size
-    theirs = base.train_dataloader.dataset.pipeline
+    theirs = sources(base)[0].pipeline
     ours = sources(cfg)[0].pipeline[:-2]
     if 'camvid' in name:
         theirs[2].update(type='RandomResize', ratio_range=(0.75, 1.75))
