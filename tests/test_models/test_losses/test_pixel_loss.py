@@ -1,4 +1,5 @@
 import math
+from unittest import mock
 
 import pytest
 import torch
@@ -6,7 +7,12 @@ import torch.nn.functional as F
 from helpers import data_sample, head_cfg, random_label, set_iter
 from mmseg.registry import MODELS
 
-from mmseg_contrast.models.losses import ConsistencyLoss, PixelCrossEntropyLoss, pixel_cross_entropy
+from mmseg_contrast.models.losses import (
+    ConsistencyLoss,
+    PixelCrossEntropyLoss,
+    pixel_cross_entropy,
+    pixel_loss,
+)
 from mmseg_contrast.structures import PixelTargets
 
 B, C, H, W = 2, 4, 5, 3
@@ -85,6 +91,20 @@ def test_mean_of_each_image_then_of_the_batch():
     torch.testing.assert_close(
         *(torch.autograd.grad(loss, logits, retain_graph=True)[0] for loss in (found, hard / 3))
     )
+
+
+@pytest.mark.parametrize('norm', pixel_loss.NORMS)
+def test_the_mean_of_two_processes_is_the_loss_of_their_joint_batch(norm):
+    ranks = [(*random_inputs(ignored), torch.rand(B, H, W)) for ignored in (0.1, 0.7)]
+    joint = pixel_cross_entropy(*(torch.cat(parts) for parts in zip(*ranks)), norm=norm)
+    totals = []
+    with mock.patch.object(pixel_loss, 'reduce_mean', lambda x: totals.append(x) or x):
+        for logits, labels, weight in ranks:
+            pixel_cross_entropy(logits, labels, weight, norm=norm)
+    mean = torch.stack(totals).mean()
+    with mock.patch.object(pixel_loss, 'reduce_mean', lambda _: mean):
+        alone = [pixel_cross_entropy(*rank, norm=norm) for rank in ranks]
+    torch.testing.assert_close(torch.stack(alone).mean(), joint)
 
 
 def test_one_hot_soft_labels_equal_hard_ones():
