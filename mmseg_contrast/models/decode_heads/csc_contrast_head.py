@@ -74,7 +74,7 @@ class CSCContrastHead(ContrastHead):
             unlabelled ones meet it (published code). What is logged of the gate is then what became of
             the labelled images' candidates.
         source (str): Network that feeds the bank, ``'student'`` (Algorithm 1) or ``'teacher'``
-            (the paper's Fig. 3).
+            (the paper's Fig. 3), which sees unmixed images: not with a mixing that moves the targets.
         fallback (str): What is done while classes have no rows yet: ``'per_class'`` goes without these
             rows; ``'paper'`` takes Eq. 5 within the batch for all classes until each has rows;
             ``'official'`` Eq. 6 within the batch (published code).
@@ -86,7 +86,7 @@ class CSCContrastHead(ContrastHead):
         kwargs: Arguments of :class:`ContrastHead`.
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ValueError: If an argument is out of its range, or in a step that ``source`` does not fit.
     """
 
     def __init__(
@@ -265,6 +265,12 @@ class CSCContrastHead(ContrastHead):
     ) -> Tensor:
         embedding = embedding.detach()
         if self.source == 'teacher':
+            if step.pseudo is not None and step.teacher is None:
+                raise ValueError(
+                    f"{type(self).__name__}(source='teacher') needs a mixing that leaves the targets in "
+                    'their place, for the teacher sees unmixed images: use CrossSetCutMix, or '
+                    "source='student'."
+                )
             embedding = self.key_embedding(step, embedding, teacher)
         return embedding.float()
 

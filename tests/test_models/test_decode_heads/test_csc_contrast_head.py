@@ -478,8 +478,13 @@ RECIPES = {
 }
 
 
-@pytest.mark.parametrize('recipe', RECIPES)
-@pytest.mark.parametrize('source', ['student', 'teacher'])
+@pytest.mark.parametrize(
+    ('recipe', 'source'),
+    [
+        *((recipe, 'student') for recipe in RECIPES),
+        *((recipe, 'teacher') for recipe in RECIPES if recipe != 'published code'),
+    ],
+)
 def test_a_step_on_each_recipe_has_no_host_sync(recipe, source):
     bank = {'size': 20, 'min_fill': 0.1}
     contrast = csc_cfg(in_index='decode', source=source, bank=bank)
@@ -509,6 +514,17 @@ def test_a_step_on_each_recipe_has_no_host_sync(recipe, source):
     stats = model.running_stats.pop()
     assert stats['contrast.anchors'] > 0 and 0 <= stats['contrast.accept_enqueue'] <= 1
     assert not any('loss' in name for name in stats)
+
+
+def test_a_bank_of_the_teacher_needs_targets_in_their_place():
+    """Else the student's features would stand in for those of the teacher."""
+    contrast = csc_cfg(source='teacher')
+    model = build(semi_cfg(auxiliary_head=[contrast], **RECIPES['published code']))
+    images, samples = prepared(model, random_batch())
+    with pytest.raises(
+        ValueError, match=r"source='teacher'\).*CrossSetCutMix, or source='student'"
+    ):
+        model.loss(images, samples)
 
 
 def test_it_runs_without_any_data():
