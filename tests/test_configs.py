@@ -606,24 +606,84 @@ def test_deeplabv3plus_is_the_papers_and_mmsegs_a_variant():
     assert found['d8'] == {**mmseg, 'stem': 'ResNetV1c'}
 
 
-def test_memory_bank_official_is_the_published_code():
-    cfg = load(f'{BANK % 30}_official')
+OFFICIAL_BANKS = {
+    # views of a step, learning rate, weight of the contrast, factor of rows, weak ClassMix, early average
+    f'{BANK % 30}_official': (4, 2e-4, 0.1, 1, 0.2, 10),
+    'memory_bank_deeplabv3plus_r50-d16_1xb10-150k_cityscapes-semi-1by8-512x512_official': (
+        6,
+        4e-4,
+        0.1,
+        1,
+        0.2,
+        10,
+    ),
+    'memory_bank_deeplabv2_r101-d8_1xb21-150k_voc12aug-semi-1by8-321x321_official': (
+        14,
+        2e-4,
+        0.1,
+        7,
+        0.2,
+        10,
+    ),
+    'memory_bank_deeplabv2_r101-d8_1xb12-150k_gta5-cityscapes-semi-1by30-512x512_official': (
+        4,
+        2e-4,
+        0.2,
+        1,
+        0.25,
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize(('name', 'numbers'), OFFICIAL_BANKS.items())
+def test_memory_bank_official_is_the_published_code(name, numbers):
+    views, lr, loss_weight, rows_factor, class_mix, early_average = numbers
+    cfg, paper = load(name), load(name.removesuffix('_official'))
+    voc = 'voc' in name
     (contrast,) = cfg.model.auxiliary_head
     assert (contrast.rank, contrast.memory_attention) == ('lowest', False)
-    assert cfg.model.mixing.shared_coins and cfg.model.mixing.extra_class
-    strong, table = cfg.model.mixing.strong, load(BANK % 30).model.mixing.strong
-    assert strong.class_mix == 0.75
-    for key in ('brightness', 'contrast', 'saturation', 'hue'):
-        assert strong[key] == pytest.approx(table[key] / 1.2, abs=1e-4)
+    assert (contrast.bank_update, contrast.get('max_pixels')) == ('before', None)
+    assert (contrast.loss_weight, contrast.get('rows_factor', 1)) == (loss_weight, rows_factor)
+    mixing, table = cfg.model.mixing, paper.model.mixing
+    assert mixing.shared_coins and mixing.extra_class
+    assert (mixing.weak.class_mix, mixing.strong.class_mix) == (class_mix, 0.75)
+    for view in ('weak', 'strong'):
+        for key in ('brightness', 'contrast', 'saturation', 'hue'):
+            assert mixing[view][key] == pytest.approx(table[view][key] / 1.2, abs=1e-4)
     assert cfg.model.unsup_loss[0].ramp == dict(start=0, length=2000)
-    assert cfg.model.unsup_loss[1].loss_weight == pytest.approx(0.04 / np.log(19), abs=1e-4)
+    # by a slip as many times as there are views
+    number = cfg.model.decode_head.num_classes
+    entropy = cfg.model.unsup_loss[1].loss_weight
+    assert entropy == pytest.approx(0.01 * views / np.log(number), abs=1e-4)
+    batch = cfg.train_dataloader.sampler.source_ratio
+    assert views == cfg.model.mixing.num_views * batch[-1]
     assert cfg.model.semi_train_cfg.teacher_norm == 'batch'
-    assert cfg.model.class_weights.unit == 'pixel'
-    assert cfg.model.backbone.norm_eval is False
-    assert cfg.model.decode_head.dilations == (6, 12)
+    if voc:
+        assert cfg.model.class_weights is None and cfg.model.mixing.background == 0
+    else:
+        assert cfg.model.class_weights.unit == 'pixel'
+    assert cfg.model.decode_head.loss_decode.norm == 'class_weight'
+    assert cfg.model.decode_head.align_corners
+    if 'deeplabv2' in name:
+        assert cfg.model.decode_head.dilations == (6, 12)
+    norms = [m for m in build(cfg)[0].train().backbone.modules() if isinstance(m, _BatchNorm)]
+    assert all(m.training and not m.weight.requires_grad for m in norms) and norms
+    assert cfg.data_preprocessor.std == [255.0] * 3
+    assert cfg.data_preprocessor.mean[0] == (122.679 if voc else 73.158)
+    (teacher,) = (h for h in cfg.custom_hooks if h.type == 'MeanTeacherHook')
+    assert (teacher.early_average, teacher.schedule, teacher.momentum) == (
+        early_average,
+        'cosine',
+        0.005,
+    )
     keys = cfg.optim_wrapper.paramwise_cfg.custom_keys
-    assert cfg.optim_wrapper.optimizer.lr == pytest.approx(3 * 2e-4)
+    assert cfg.optim_wrapper.optimizer.lr == pytest.approx(3 * lr)
+    assert paper.optim_wrapper.optimizer.lr == lr
     assert (3 * keys.auxiliary_head.lr_mult, 3 * keys['backbone.conv1'].lr_mult) == (2, 1)
+    # nothing but the method
+    assert sources(cfg) == sources(paper)
+    assert cfg.param_scheduler == paper.param_scheduler
 
 
 def test_memory_bank_adapts_from_gta5():

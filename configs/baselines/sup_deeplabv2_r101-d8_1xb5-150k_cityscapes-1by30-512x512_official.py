@@ -1,11 +1,18 @@
-_base_ = './sup_deeplabv2_r101-d8_1xb5-150k_cityscapes-1by30-512x512.py'
+_base_ = [
+    '../_base_/models/deeplabv2_r101-d8.py',
+    '../_base_/datasets/cityscapes-512x512.py',
+    '../_base_/schedules/schedule_150k_sgd_official.py',
+    '../_base_/methods/supervised.py',
+    '../_base_/default_runtime.py',
+]
 
+labeled_list = 'data_lists/cityscapes/cityscapes.0@1by30.txt'
+train_dataloader = dict(dataset=dict(ann_file=labeled_list))
+# by the data set's means, to a range of 1
+normalisation = dict(mean=[73.158, 82.909, 72.392], std=[255.0, 255.0, 255.0])
+data_preprocessor = dict(size=_base_.crop_size, **normalisation)
 model = dict(
-    backbone=dict(norm_eval=False), decode_head=dict(dilations=(6, 12), align_corners=True)
-)
-optim_wrapper = dict(
-    optimizer=dict(lr=6e-4),
-    paramwise_cfg=dict(
-        custom_keys={'auxiliary_head': dict(lr_mult=2 / 3), 'backbone.conv1': dict(lr_mult=1 / 3)}
-    ),
+    data_preprocessor=data_preprocessor,
+    backbone=dict(norm_eval=False),
+    decode_head=dict(dilations=(6, 12), align_corners=True, loss_decode=dict(norm='class_weight')),
 )

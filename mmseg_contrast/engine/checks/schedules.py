@@ -240,7 +240,7 @@ def check_averages(hooks: Sequence[Hook], updates: int) -> list[Problem]:
                     f'with momentum={hook.momentum} the teacher still has {kept:.0%} of its first '
                 )
                 what += f'weights after {updates} updates'
-                remedy = 'raise it, or set early_average=True'
+                remedy = 'raise it, or set early_average=1'
                 problems.append(Problem('MeanTeacherHook.momentum', what, remedy))
         if isinstance(hook, EMAHook) and hook.begin_iter >= updates:
             what = f'{hook.begin_iter} is not reached in {updates} iterations'

@@ -60,8 +60,8 @@ class MeanTeacherHook(Hook):
         schedule (str): ``'constant'``, or ``'cosine'``: m falls to 0 at the end of training,
             :math:`m_k = m (1 + \cos(\pi k / K)) / 2`.
         early_average (int): a in :math:`m_k \ge 1 / (a k + 1)`: 1 averages the first steps evenly, more
-            gives the later ones less weight (C3-SemiSeg's published code, where a is the number of GPUs);
-            0 leaves the momentum as it is.
+            gives the later ones less weight (C3-SemiSeg's published code, where a is the number of GPUs;
+            10 in that of Alonso et al.); 0 leaves the momentum as it is.
 
     Raises:
         ValueError: If the momentum is out of range or the schedule unknown.

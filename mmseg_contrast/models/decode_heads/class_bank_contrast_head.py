@@ -20,6 +20,7 @@ from .contrast_head import ContrastHead
 
 RANKS = ('highest', 'lowest', 'random')
 BRANCHES = ('teacher', 'student')
+UPDATES = ('after', 'before')
 
 
 @MODELS.register_module()
@@ -52,6 +53,8 @@ class ClassBankContrastHead(ContrastHead):
         memory_attention (bool): Whether the rows are weighted; without it they are ranked by the
             attention of the predictions (published code).
         bank_features (str): ``'teacher'``, or ``'student'`` for the student's own projections.
+        bank_update (str): ``'after'`` the loss, so that new rows take part from the next step on; or
+            ``'before'`` it (published code).
         max_pixels (int, optional): Positions of the labelled and of the unlabelled images that take
             part, drawn at random in each step; none takes all.
         kwargs: Arguments of :class:`ContrastHead`. ``ramp`` has the warm-up of the term.
@@ -74,6 +77,7 @@ class ClassBankContrastHead(ContrastHead):
         attention: bool = True,
         memory_attention: bool = True,
         bank_features: str = 'teacher',
+        bank_update: str = 'after',
         max_pixels: int | None = None,
         projector: dict | None = None,
         **kwargs: Any,
@@ -86,6 +90,7 @@ class ClassBankContrastHead(ContrastHead):
         for key, value, known in (
             ('rank', rank, RANKS),
             ('bank_features', bank_features, BRANCHES),
+            ('bank_update', bank_update, UPDATES),
         ):
             if value not in known:
                 raise ValueError(f"{name}({key}='{value}') is unknown: use one of {known}.")
@@ -104,6 +109,7 @@ class ClassBankContrastHead(ContrastHead):
         self.attention = attention
         self.memory_attention = memory_attention
         self.bank_features = bank_features
+        self.bank_update = bank_update
         self.max_pixels = max_pixels
         self.predictor = MODELS.build(
             {**projector, 'in_channels': channels, 'out_channels': channels}
@@ -147,6 +153,11 @@ class ClassBankContrastHead(ContrastHead):
         """
         self.bank.hook.check()
         projection = self.embed(step.student)
+        total, stats = self.zero(), {}
+        fills = self._bank_has_started() and step.target_labeled
+        if fills and self.bank_update == 'before':
+            stats.update(self._stage(step, projection.detach(), teacher))
+            self.bank.commit()
         prediction = step.align(self.predictor(projection))
         size = prediction.shape[2:]
         num_labeled = 0 if step.labeled is None else len(step.labeled)
@@ -155,7 +166,6 @@ class ClassBankContrastHead(ContrastHead):
             unit = F.normalize(self.bank.rows, dim=2)
             row_scores = self.memory_selectors.score_bank(unit, self.bank.valid)
 
-        total, stats = self.zero(), {}
         parts = (
             ('labeled', step.labeled, prediction[:num_labeled]),
             ('unlabeled', step.pseudo, prediction[num_labeled:]),
@@ -169,7 +179,7 @@ class ClassBankContrastHead(ContrastHead):
             stats.update({f'raw_{name}': Ratio(raw.detach(), pixels > 0), f'pixels_{name}': pixels})
         ramp = self.ramp(current_iter())
         stats['ramp'] = ramp
-        if self._bank_has_started() and step.target_labeled:
+        if fills and self.bank_update == 'after':
             stats.update(self._stage(step, projection.detach(), teacher))
         return {'loss_contrast': self.loss_weight * ramp * total}, stats
 

@@ -14,7 +14,7 @@ from ..utils.dist import reduce_mean
 from ..utils.precision import without_autocast
 from ..utils.ramp import Ramp, current_iter
 
-NORMS = ('valid', 'image', 'all', 'coverage')
+NORMS = ('valid', 'image', 'all', 'coverage', 'class_weight')
 
 
 def pixel_cross_entropy(
@@ -37,7 +37,8 @@ def pixel_cross_entropy(
       an image without any (Eq. 1 and 2 of C3-SemiSeg);
     - ``norm='all'``: the number N of all pixels;
     - ``norm='coverage'``: :math:`(\sum_i w_i)^2 / N`, for the mean over the pixels that count divided
-      by their share of all pixels (published code of U2PL).
+      by their share of all pixels (published code of U2PL);
+    - ``norm='class_weight'``: :math:`\sum_i w_i \sum_c \alpha_c p_{ic}`, as PyTorch's own mean does.
 
     In distributed training Z is the mean over the ranks, so that the averaged gradient is that of the
     joint batch. No host sync; 0 where no pixel counts.
@@ -47,7 +48,7 @@ def pixel_cross_entropy(
         target (Tensor): Integer labels (B, H, W), or probabilities (B, C, H, W).
         weight (Tensor, optional): Weight of each pixel, (B, H, W). Defaults to 1 wherever the label
             is not ignored.
-        class_weight (Tensor, optional): :math:`\alpha`, factor of each class, (C,); not part of Z.
+        class_weight (Tensor, optional): :math:`\alpha`, factor of each class, (C,).
         norm (str): What Z is.
         ignore_index (int): Hard label that never counts.
 
@@ -61,7 +62,13 @@ def pixel_cross_entropy(
         counted = valid.sum((1, 2), keepdim=True)
         valid = valid / torch.where(counted > 0, counted, 1)
     number = {'all': loss.numel(), 'image': len(loss)}.get(norm)
-    total = reduce_mean(valid.sum() if number is None else loss.new_full((), number))
+    if number is not None:
+        total = loss.new_full((), number)
+    elif norm == 'class_weight' and class_weight is not None:
+        total = (valid * _factors(target, class_weight, ignore_index)).sum()
+    else:
+        total = valid.sum()
+    total = reduce_mean(total)
     if norm == 'coverage':
         total = total.square() / loss.numel()
     return (loss * valid).sum() / torch.where(total > 0, total, 1)
@@ -99,6 +106,12 @@ def pixel_losses(
         return loss, (target != ignore_index).to(loss)
 
 
+def _factors(target: Tensor, class_weight: Tensor, ignore_index: int) -> Tensor:
+    if target.is_floating_point():
+        return torch.einsum('bchw,c->bhw', target, class_weight)
+    return class_weight[target.masked_fill(target == ignore_index, 0)]
+
+
 def _check_norm(norm: str, owner: str) -> str:
     if norm not in NORMS:
         raise ValueError(f"{owner}(norm='{norm}') is unknown: use one of {NORMS}.")
@@ -116,7 +129,8 @@ class PixelCrossEntropyLoss(nn.Module):
         class_weight (list[float] | str, optional): Factor of each class, or a file of them, as MMSeg's
             losses take it.
         norm (str): ``'valid'`` divides by the labelled pixels, ``'image'`` by those of each image and by
-            the images, ``'all'`` by all pixels, ``'coverage'`` by the labelled ones and by their share.
+            the images, ``'all'`` by all pixels, ``'coverage'`` by the labelled ones and by their share,
+            ``'class_weight'`` by the sum of the factors of their classes.
         loss_weight (float): Factor of the loss.
         loss_name (str): Log key, starts with ``loss_``.
 

@@ -171,13 +171,13 @@ def test_starts_of_the_memory_bank():
 
 
 def test_averages_that_hardly_move():
-    slow = MeanTeacherHook(momentum=1e-4, early_average=False)
+    slow = MeanTeacherHook(momentum=1e-4, early_average=0)
     [problem] = check_averages([slow], 3000)
     kept = (1 - 1e-4) ** 3000
     assert f'has {kept:.0%} of its first weights after 3000 updates' in str(problem)
     assert check_averages([slow], 10000) == [], '37 % are left'
     [problem] = check_averages(
-        [MeanTeacherHook(momentum=1e-4, early_average=False, schedule='cosine')], 10000
+        [MeanTeacherHook(momentum=1e-4, early_average=0, schedule='cosine')], 10000
     )
     assert 'still has 61% of' in str(problem)
     assert check_averages([MeanTeacherHook(1e-4), MeanTeacherHook(0)], 3000) == []

@@ -370,3 +370,25 @@ def test_projector_is_linear_norm_relu_linear():
     hidden = F.batch_norm(hidden, None, None, norm.weight, norm.bias, training=True).relu()
     expected = F.linear(hidden, last.weight[:, :, 0, 0], last.bias)
     torch.testing.assert_close(projector(x).movedim(1, -1).flatten(0, 2), expected)
+
+
+def test_an_update_before_the_loss_is_one_after_it_and_the_loss_once_more():
+    """As in the published code, this step's rows take part in its loss."""
+    before = bank_head(bank_update='before', confidence=None, loss_weight=1.0)
+    after = bank_head(confidence=None, loss_weight=1.0)
+    after.load_state_dict(before.state_dict())
+    teacher, step = teacher_of(before), semi_step()
+    first, _ = after.loss_by_step(step, teacher)
+    assert first['loss_contrast'] == 0, 'the bank is empty'
+    after.bank.commit()
+    expected, _ = copy.deepcopy(after).loss_by_step(step, teacher)
+    losses, stats = before.loss_by_step(step, teacher)
+    assert losses['loss_contrast'] > 0 and stats['good_rows'] > 0
+    # Two passes have gone into the running statistics of the selectors, which train mode does not read.
+    torch.testing.assert_close(losses['loss_contrast'], expected['loss_contrast'])
+    losses['loss_contrast'].backward()
+    assert int(before.bank.updates) == 1
+    before.bank.commit()
+    assert int(before.bank.updates) == 1, 'the hook finds nothing left to write'
+    for name, value in after.bank.state_dict().items():
+        torch.testing.assert_close(before.bank.state_dict()[name], value)

@@ -41,6 +41,22 @@ def test_norm_by_the_coverage_is_the_mean_over_what_is_kept_divided_by_its_share
     torch.testing.assert_close(result, mean * B * H * W / kept.sum())
 
 
+def test_norm_by_the_class_weights_is_pytorchs_mean():
+    logits, labels = torch.randn(B, C, H, W), random_label((B, H, W), C)
+    factors = torch.rand(C) + 0.1
+    expected = F.cross_entropy(logits, labels, factors, ignore_index=255)
+    result = pixel_cross_entropy(logits, labels, class_weight=factors, norm='class_weight')
+    torch.testing.assert_close(result, expected)
+    soft = logits.flip(1).softmax(1)
+    result = pixel_cross_entropy(logits, soft, class_weight=factors, norm='class_weight')
+    terms = factors[:, None, None] * soft
+    expected = -(terms * logits.log_softmax(1)).sum() / terms.sum()
+    torch.testing.assert_close(result, expected)
+    # without factors the mean over the labelled pixels
+    expected = F.cross_entropy(logits, labels, ignore_index=255)
+    torch.testing.assert_close(pixel_cross_entropy(logits, labels, norm='class_weight'), expected)
+
+
 @pytest.mark.parametrize('norm', ['valid', 'all'])
 def test_weights_and_class_weights_against_a_loop(norm):
     logits, labels = random_inputs()
@@ -119,7 +135,7 @@ def test_one_hot_soft_labels_equal_hard_ones():
     )
 
 
-@pytest.mark.parametrize('norm', ['valid', 'image', 'all', 'coverage'])
+@pytest.mark.parametrize('norm', ['valid', 'image', 'all', 'coverage', 'class_weight'])
 @pytest.mark.parametrize('soft', [False, True])
 def test_nothing_that_counts_is_zero_with_a_zero_gradient(norm, soft):
     logits = torch.randn(B, C, H, W, requires_grad=True)

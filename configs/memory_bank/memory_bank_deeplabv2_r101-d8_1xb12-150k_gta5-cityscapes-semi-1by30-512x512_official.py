@@ -1,0 +1,36 @@
+# As in the published code, as far as there are options: README.md has what is not reproduced
+_base_ = [
+    '../_base_/models/deeplabv2_r101-d8.py',
+    '../_base_/datasets/gta5-cityscapes-semi.py',
+    '../_base_/schedules/schedule_150k_sgd_official.py',
+    '../_base_/methods/memory_bank_official.py',
+    '../_base_/default_runtime.py',
+]
+
+labeled_list = 'data_lists/cityscapes/cityscapes.0@1by30.txt'
+unlabeled_list = 'data_lists/cityscapes/cityscapes.0@1by30-unlabeled.txt'
+labeled_dataset = _base_.labeled_dataset
+unlabeled_dataset = _base_.unlabeled_dataset
+labeled_dataset.ann_file = labeled_list
+unlabeled_dataset.ann_file = unlabeled_list
+train_dataloader = dict(
+    dataset=dict(datasets=[labeled_dataset, _base_.gta5_dataset, unlabeled_dataset])
+)
+memory_bank = _base_.memory_bank
+memory_bank.mixing.weak.class_mix = 0.25
+# 0.01 times the 4 views of a step, in units of log 19
+memory_bank.unsup_loss[1].loss_weight = 0.0136
+custom_hooks = [
+    dict(hook, early_average=1) if hook.type == 'MeanTeacherHook' else hook
+    for hook in _base_.custom_hooks
+]
+# by the data set's means, to a range of 1
+normalisation = dict(mean=[73.158, 82.909, 72.392], std=[255.0, 255.0, 255.0])
+data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size, **normalisation)
+model = dict(
+    **memory_bank,
+    data_preprocessor=data_preprocessor,
+    backbone=dict(norm_eval=False),
+    decode_head=dict(dilations=(6, 12), align_corners=True, loss_decode=dict(norm='class_weight')),
+    auxiliary_head=[dict(_base_.bank_contrast, in_channels=2048, in_index=3, loss_weight=0.2)],
+)
