@@ -88,6 +88,11 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
 
 
+def _full_name(error: Exception) -> str:
+    kind = type(error)
+    return kind.__name__ if kind.__module__ == 'builtins' else f'{kind.__module__}.{kind.__name__}'
+
+
 @contextmanager
 def one_sentence(*errors: type[Exception]) -> Iterator[None]:
     """End the program with one sentence and exit code 1, in place of a traceback.
@@ -111,7 +116,8 @@ def one_sentence(*errors: type[Exception]) -> Iterator[None]:
         said = error.args[0] if isinstance(error, KeyError) and error.args else error
         said = str(said).strip()
         if 'Original Traceback' in said:
-            said = said.splitlines()[-1]  # from a worker of the dataloader
+            # From a worker of the dataloader, which puts the type before the sentence.
+            said = said.splitlines()[-1].removeprefix(f'{_full_name(error)}: ')
         text = ' '.join(said.split()) or 'no reason given'
         sys.exit(f'error: {type(error).__name__}: {text} (python -X dev shows the traceback)')
 

@@ -5,7 +5,9 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmseg.registry import MODELS
+from torch.utils.data import DataLoader, Dataset
 
+from mmseg_contrast.datasets.checks import SetupError
 from mmseg_contrast.utils.cli import (
     add_common_arguments,
     check_data,
@@ -250,3 +252,18 @@ def test_describe_training_of_a_supervised_run():
         'effective batch 2 (2 x 1 process(es) x 1 accumulated), labelled:unlabelled all labelled, '
         'LR set by the optimiser, device cpu'
     )
+
+
+@pytest.mark.parametrize('kind', [ValueError, SetupError])
+def test_an_error_of_a_worker_is_told_by_its_last_sentence(kind):
+    class Broken(Dataset):
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, index):
+            raise kind('a.jpg: cannot be read; replace the file.')
+
+    with pytest.raises(SystemExit) as caught, one_sentence():
+        next(iter(DataLoader(Broken(), num_workers=1)))
+    said = f'error: {kind.__name__}: a.jpg: cannot be read; replace the file. ('
+    assert caught.value.code.startswith(said)
