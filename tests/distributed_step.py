@@ -32,17 +32,28 @@ RANK_COUNTS = (
 )
 
 
-def c3_cfg():
+def c3_cfg(contrast=None, **kwargs):
     return semi_cfg(
         size=SIZE,
         mixing=None,
-        auxiliary_head=[head_cfg(in_index=0), contrast_cfg(samples_per_class=16)],
+        auxiliary_head=[
+            head_cfg(in_index=0),
+            contrast_cfg(samples_per_class=16, **(contrast or {})),
+        ],
         selector={
             'type': 'DynamicConfidentRegionSelection',
             'keep_ratio': 0.6,
             'momentum': 0.5,
             'initial': 0.3,
         },
+        **kwargs,
+    )
+
+
+def burn_in_cfg(**contrast):
+    """C3-SemiSeg in its burn-in, with the gradient through both sides of the contrast."""
+    return c3_cfg(
+        {'key_gradient': True, 'loss_weight': 1.0, **contrast}, semi_train_cfg={'burn_in': 9}
     )
 
 
@@ -190,6 +201,9 @@ def run(rank, world_size, folder):
         stats.add({'ratio': ratio, 'mean': torch.tensor(float(rank)), 'ramp': 0.5})
     torch.save(stats.pop(), f'{folder}/stats_{rank}.pth')
     torch.save(sure_selections(slice(rank, rank + 1)), f'{folder}/sure_{rank}.pth')
+    for name, gather in (('burn_in', True), ('own_keys', False)):
+        result = step(*own(burn_in_cfg(gather_keys=gather)))
+        torch.save(result, f'{folder}/{name}_{rank}.pth')
     torch.save(bank_steps(*own(bank_cfg())), f'{folder}/bank_{rank}.pth')
     torch.save(csc_steps(*own(csc_cfg())), f'{folder}/csc_{rank}.pth')
     torch.save(csc_steps(*own(other_csc_cfg())), f'{folder}/other_csc_{rank}.pth')

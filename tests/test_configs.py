@@ -803,6 +803,42 @@ def test_ablations_change_config_and_model(name, options):
         assert part == (tuple(value) if isinstance(value, list) else value)
 
 
+def trainings():
+    """Each training of a README that overrides its config's length."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    for folder in ('..', *DOCUMENTED):
+        for words in commands(folder):
+            options = words[words.index('--cfg-options') :] if '--cfg-options' in words else []
+            options = parser.parse_args(options).cfg_options or {}
+            configs = [word for word in words if re.fullmatch(r'configs/.*/(?!chain_).*\.py', word)]
+            if configs and any('max_iters' in key or 'burn_in' in key for key in options):
+                yield pytest.param(configs[0], options, id=Path(configs[0]).stem)
+
+
+@pytest.mark.parametrize('config,options', list(trainings()))
+def test_schedules_of_the_readmes_commands_end_with_the_run(config, options):
+    cfg = Config.fromfile(ROOT / config)
+    cfg.merge_from_dict(options)
+    total = cfg.train_cfg.max_iters
+    assert cfg.param_scheduler[-1].end == total
+    if 'semi_train_cfg' in cfg.model:
+        used, full = shares_of_the_training(cfg.model, total)
+        assert used >= 0.6 and full >= 0.68
+
+
+def test_no_readme_lengthens_a_run_without_its_learning_rate():
+    pattern = re.compile(r'train_cfg\.max_iters=(\d+)')
+    found = 0
+    for folder in ('..', *DOCUMENTED):
+        text = readme(folder).replace('\\\n', ' ')
+        for line in text.splitlines():
+            for length in pattern.findall(line):
+                assert f'param_scheduler.0.end={length}' in line, (folder, line)
+                found += 1
+    assert found >= 8
+
+
 def test_ablations_are_those_of_the_tables():
     found = {}
     for param in overrides():
@@ -810,12 +846,13 @@ def test_ablations_are_those_of_the_tables():
         if name == CITYSCAPES:
             for key, value in options.items():
                 found.setdefault(key, []).append(value)
-    assert found['model.unsup_loss'] == found['model.auxiliary_head'] == [None]
+    assert found['model.unsup_loss'] == [None]
+    # Tables 5 to 7 are without contrast
+    assert found['model.auxiliary_head'] == [None] * 10
     assert found['model.auxiliary_head.0.sources'] == [['labeled'], ['unlabeled']]
     assert found['model.auxiliary_head.0.sampling'] == ['random']
     assert found['model.mixing'] == [None]
     assert found['model.mixing.pairs'] == ['intra', 'cross']
-    assert found['model.semi_train_cfg.teacher_view'] == ['strong']
     assert found['model.semi_train_cfg.student_view'] == ['weak']
     assert found['model.selector.keep_ratio'] == [0.4, 0.6, 0.9, 1.0]
 

@@ -8,6 +8,7 @@ from distributed_step import (
     SURE_MARGINS,
     bank_cfg,
     bank_steps,
+    burn_in_cfg,
     csc_cfg,
     csc_steps,
     model_and_batch,
@@ -31,7 +32,17 @@ def ranks(tmp_path_factory):
     torch.multiprocessing.start_processes(run, (2, str(folder)), nprocs=2, start_method='fork')
     return {
         name: [torch.load(folder / f'{name}{rank}.pth') for rank in range(2)]
-        for name in ('', 'sure_', 'stats_', 'ignored_', 'bank_', 'csc_', 'other_csc_')
+        for name in (
+            '',
+            'sure_',
+            'stats_',
+            'burn_in_',
+            'own_keys_',
+            'ignored_',
+            'bank_',
+            'csc_',
+            'other_csc_',
+        )
     }
 
 
@@ -67,6 +78,29 @@ def test_statistics_are_those_of_all_processes(ranks):
         assert stats['ratio'][:2] == pytest.approx([3 / 16, 3 / 4])
         assert math.isnan(stats['ratio'][2])
         assert (stats['mean'], stats['ramp']) == (0.5, 0.5)
+
+
+def test_keys_of_one_process_or_of_all(ranks):
+    name = 'contrast.loss_contrast'
+    # All keys, with a gradient: the step of one process with the joint batch.
+    whole = step(*model_and_batch(burn_in_cfg()))
+    first, second = ranks['burn_in_']
+    mean = (first['losses'][name] + second['losses'][name]) / 2
+    torch.testing.assert_close(mean, whole['losses'][name], rtol=1e-4, atol=1e-6)
+    for key, value in whole['grads'].items():
+        torch.testing.assert_close(first['grads'][key], value, rtol=1e-3, atol=1e-5, msg=key)
+    # Its own keys: the sum of what each process has alone, over the anchors of both.
+    total = number = 0
+    for i in range(2):
+        model, images, samples = model_and_batch(burn_in_cfg())
+        part = slice(i, i + 1)
+        parts = {k: v[part] for k, v in images.items()}, {k: v[part] for k, v in samples.items()}
+        loss = model.loss(*parts)[name].item()
+        anchors = model.running_stats.pop()['contrast.anchors']
+        total, number = total + loss * anchors, number + anchors
+    own = sum(result['losses'][name].item() for result in ranks['own_keys_']) / 2
+    assert own == pytest.approx(total / number, rel=1e-4)
+    assert abs(own / mean.item() - 1) > 1e-2, 'other keys are other negatives'
 
 
 def test_the_batch_tells_a_mean_of_means_apart():
