@@ -418,7 +418,10 @@ def check_ids(
     number = len(source.classes)
     highest = max(seen, default=-1)
     values = _ranges(present)
-    if present == [0, IGNORE_INDEX] and number > 1 and IGNORE_INDEX in ignored:
+    if not number:
+        what = f'the masks hold the ids {values}, but the data set names no classes'
+        remedy = "give metainfo=dict(classes=('road', ...), palette=[[128, 64, 128], ...])"
+    elif present == [0, IGNORE_INDEX] and number > 1 and IGNORE_INDEX in ignored:
         what = f'the masks hold 0 and 255 alone, and 255 is ignored, so {number - 1} of '
         what += f'{number} classes never appear'
         remedy = 'divide the masks by 255, so that they hold 0 and 1'

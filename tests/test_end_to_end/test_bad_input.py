@@ -174,6 +174,37 @@ def frozen_teacher_that_knows_nothing(folder):
     hook.momentum = 0
 
 
+def forget(folder, source, step):
+    dataset = folder.cfg.train_dataloader.dataset.datasets[source]
+    dataset.pipeline = [each for each in dataset.pipeline if each.type != step]
+
+
+def no_loading_of_masks(folder):
+    forget(folder, 0, 'LoadAnnotations')
+
+
+def no_valid_map(folder):
+    forget(folder, 1, 'LoadValidMap')
+
+
+def no_size_to_pad_to(folder):
+    folder.cfg.model.data_preprocessor.pop('size')
+
+
+def cascade_of_heads(folder):
+    folder.cfg.model.decode_head = [folder.cfg.model.decode_head, {'type': 'OCRHead'}]
+
+
+def data_set_without_classes(folder):
+    for dataset in folder.cfg.train_dataloader.dataset.datasets:
+        dataset['like' if 'like' in dataset else 'type'] = 'BaseSegDataset'
+        dataset.update(img_suffix='.png', seg_map_suffix='.png')
+
+
+def wrong_channels_of_a_head(folder):
+    folder.cfg.model.auxiliary_head[0].in_channels = 33
+
+
 def unknown_selector(folder):
     folder.cfg.model.selector.type = 'DynamicRegionSelection'
 
@@ -232,6 +263,18 @@ def negative_burn_in(folder):
         (another_name_of_a_branch, r"rename the branches \['labeled'\] in MultiBranch"),
         (plain_preprocessor, r"which a SegDataPreProcessor .*'MultiBranchDataPreprocessor'"),
         (frozen_teacher_that_knows_nothing, r'momentum=0\) keeps .* untrained'),
+        (
+            no_loading_of_masks,
+            r"labelled images .* no label map in the branch 'sup'; .*LoadAnnotations",
+        ),
+        (no_valid_map, r"unlabelled images .* no label map in the branch 'weak'; .*'LoadValidMap'"),
+        (no_size_to_pad_to, r'data_preprocessor: it has no size, .* set size=crop_size'),
+        (cascade_of_heads, r'decode_head is a cascade of 2 heads \(.*, OCRHead\).* take one head'),
+        (data_set_without_classes, r'the data set names no classes; give metainfo='),
+        (
+            wrong_channels_of_a_head,
+            r'auxiliary_head\.0: a convolution of it takes 33 channels, and gets',
+        ),
     ],
 )
 def test_bad_setup(folder, spoil, said):

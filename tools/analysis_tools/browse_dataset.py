@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from mmseg_contrast.datasets.checks import SetupError
 from mmseg_contrast.datasets.files import IGNORE_INDEX, write_file
 from mmseg_contrast.models.utils import build_slot
 from mmseg_contrast.structures import PixelTargets
@@ -81,6 +82,11 @@ def next_batches(cfg: Config, num: int, seed: int) -> tuple[dict[str, Tensor], d
         if min(map(len, images.values())) >= num:
             break
     metainfo = loader.dataset.metainfo
+    for key in ('classes', 'palette'):
+        if not metainfo.get(key):
+            raise SetupError(
+                f'the data set has no {key}: give metainfo=dict(classes=(...), palette=[[r, g, b], ...]).'
+            )
     return images, samples, {key: metainfo[key] for key in ('classes', 'palette')}
 
 

@@ -34,6 +34,13 @@ from ...models.segmentors import ContrastivePretrainer, SemiSupervisedSegmentor
 from ...models.segmentors.semi_supervised_segmentor import LABELED, VIEWS
 from ...structures.pixel_targets import IGNORE_INDEX
 from ..checks.loops import check_epochs_end
+from ..checks.network import (
+    check_network,
+    check_preprocessor,
+    check_sample,
+    padded_size,
+    smallest_forward,
+)
 from ..checks.schedules import check_schedules
 from .memory_bank_hook import MemoryBankHook
 
@@ -92,6 +99,7 @@ class CheckSetupHook(Hook):
         model = _unwrapped(runner.model)
         _raise_first(check_classes(parts, model))
         _raise_first(check_branches(parts, model))
+        _raise_first(check_preprocessor(model))
         _raise_first(check_bank_is_filled(model, runner.hooks))
         _raise_first(check_batch_size(loader))
         ignored = ignored_labels(model)
@@ -99,13 +107,18 @@ class CheckSetupHook(Hook):
         sources = [loader.dataset] if counts is None else loader.dataset.datasets
         for source, need in zip(sources, counts or [loader.batch_size]):
             _raise_first(check_number(source, need * get_world_size()))
+        size = padded_size(model)
         for part in parts:
             _raise_first(check_dataset(part, ignored=ignored))
             _raise_first(check_fills(part, ignored))
+            _raise_first(check_sample(part, source_of(part).place, size))
         # Not only when it is too late for the iterations before the first validation.
         if runner.val_loop is not None:
             for part in parts_of(runner.val_dataloader.dataset):
                 _raise_first(check_dataset(part, 'validation images', ignored | {IGNORE_INDEX}))
+                _raise_first(check_sample(part, 'validation images', None))
+        images = smallest_forward(counts, loader.batch_size, model)
+        _raise_first(check_network(model, images, size))
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None

@@ -19,6 +19,7 @@ from ...structures.pixel_targets import nearest
 from ...utils.running_stats import RunningStats
 from ..utils.decode_taps import DECODE, add_tap, take_taps
 from ..utils.precision import without_autocast
+from .decode_head_check import check_decode_head
 
 
 @MODELS.register_module()
@@ -71,6 +72,7 @@ class ContrastivePretrainer(EncoderDecoder):
             raise ValueError(
                 f'ContrastivePretrainer(loss_size={loss_size}): give height and width, or None.'
             )
+        check_decode_head(kwargs['decode_head'], type(self).__name__)
         super().__init__(**{**copy.deepcopy(kwargs), 'auxiliary_head': None})
         classifier = getattr(self.decode_head, 'conv_seg', None)
         if not isinstance(classifier, nn.Conv2d):

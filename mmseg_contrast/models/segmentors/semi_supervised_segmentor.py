@@ -33,6 +33,7 @@ from ..utils import (
 )
 from ..utils.decode_taps import add_tap, take_taps
 from ..utils.ramp import max_iters
+from .decode_head_check import check_decode_head
 from .student_view import StudentView
 
 BRANCHES = ('student', 'teacher')
@@ -128,6 +129,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         **kwargs: Any,
     ) -> None:
         kwargs = copy.deepcopy(kwargs)
+        check_decode_head(kwargs['decode_head'], type(self).__name__)
         num_classes = kwargs['decode_head']['num_classes']
         for head in _as_list(kwargs.get('auxiliary_head')):
             head.setdefault('num_classes', num_classes)

@@ -1,0 +1,195 @@
+"""Batches and networks that do not fit each other."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from mmseg.datasets import BaseSegDataset
+from mmseg.models import EncoderDecoder, SegDataPreProcessor
+from torch import Tensor, nn
+
+from ...datasets import UnlabeledDataset
+from ...datasets.checks import Problem, random_numbers_kept
+from ...models.decode_heads import ContrastHead
+
+
+def check_preprocessor(model: nn.Module) -> list[Problem]:
+    """Look for the size to which a batch is padded.
+
+    Args:
+        model (nn.Module): The segmentor.
+
+    Returns:
+        list[Problem]: At most one.
+    """
+    preprocessor = getattr(model, 'data_preprocessor', None)
+    if not isinstance(preprocessor, SegDataPreProcessor):
+        return []
+    given = [key for key in ('size', 'size_divisor') if getattr(preprocessor, key) is not None]
+    if len(given) == 1:
+        return []
+    what = (
+        'it has both size and size_divisor'
+        if given
+        else 'it has no size, to which to pad the images'
+    )
+    remedy = 'give size alone' if given else 'set size=crop_size'
+    return [Problem('model.data_preprocessor', what, remedy)]
+
+
+def check_sample(
+    dataset: BaseSegDataset, place: str, size: tuple[int, int] | None
+) -> list[Problem]:
+    """Look at what the pipeline of a data set makes of its first image.
+
+    Args:
+        dataset (BaseSegDataset): The data set.
+        place (str): What to call it.
+        size (tuple[int, int], optional): Height and width to which the preprocessor pads.
+
+    Returns:
+        list[Problem]: At most one; none where the pipeline does not pack its results.
+    """
+    with random_numbers_kept():
+        sample = dataset[0]
+    if 'inputs' not in sample or 'data_samples' not in sample:
+        return []
+    images, labels = sample['inputs'], sample['data_samples']
+    if not isinstance(images, Mapping):
+        images, labels = {'': images}, {'': labels}
+    for branch, image in images.items():
+        if image is None:
+            continue
+        where = f' in the branch {branch!r}' if branch else ''
+        if 'gt_sem_seg' not in labels[branch]:
+            loader = 'LoadValidMap' if isinstance(dataset, UnlabeledDataset) else 'LoadAnnotations'
+            what = f'the pipeline gives no label map{where}'
+            remedy = f"add dict(type='{loader}') after the loading of the image"
+            return [Problem(place, what, remedy)]
+        if size is not None and any(a > b for a, b in zip(image.shape[1:], size)):
+            what = f'the pipeline gives an image of {image.shape[1]} x {image.shape[2]}{where}, larger '
+            what += f'than data_preprocessor.size={tuple(size)} (height x width)'
+            return [
+                Problem(
+                    place, what, "end the geometry with dict(type='RandomCrop', crop_size=size)"
+                )
+            ]
+    return []
+
+
+def check_network(model: nn.Module, images: int, size: tuple[int, int] | None) -> list[Problem]:
+    """Send images without values through the network, which takes no memory and little time.
+
+    What fails for another reason than those that are known here is left to the first step.
+
+    Args:
+        model (nn.Module): The segmentor.
+        images (int): Smallest number of images in one forward of a training step.
+        size (tuple[int, int], optional): Their height and width.
+
+    Returns:
+        list[Problem]: At most one.
+    """
+    if not isinstance(model, EncoderDecoder) or size is None:
+        return []
+    model = _without_values(model)
+    channels = len(getattr(model.data_preprocessor, 'mean', [])) or 3
+    batch = torch.zeros(images, channels, *size, device='meta')
+    place = 'model.backbone'
+    try:
+        with torch.no_grad():
+            stages = model.extract_feat(batch)
+            for name, head in _heads(model):
+                place = name
+                head.forward(stages)
+    except (IndexError, RuntimeError, ValueError) as error:
+        return _explain(error, place, images, size)
+    return []
+
+
+def _without_values(model: nn.Module) -> nn.Module:
+    memo: dict[int, Any] = {}
+    for parameter in model.parameters():
+        memo[id(parameter)] = nn.Parameter(parameter.detach().to('meta'), requires_grad=False)
+    for buffer in model.buffers():
+        memo[id(buffer)] = buffer.to('meta')
+    twin = copy.deepcopy(model, memo).train()
+    for module in twin.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_pre_hook(_check_channels)
+    return twin
+
+
+def _check_channels(conv: nn.Conv2d, args: tuple[Tensor, ...]) -> None:
+    # Without values PyTorch says no more than that they are invalid.
+    if args[0].shape[1] != conv.in_channels:
+        raise ChannelError(conv.in_channels, args[0].shape[1])
+
+
+class ChannelError(ValueError):
+    """A convolution and its input differ: the channels that it takes, and those that there are."""
+
+
+def _heads(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    # The heads of a cascade want the output of the one before.
+    if not isinstance(model.decode_head, nn.ModuleList):
+        yield 'model.decode_head', model.decode_head
+    heads = getattr(model, 'auxiliary_head', None)
+    several = isinstance(heads, nn.ModuleList)
+    for index, head in enumerate(heads if several else [heads] if heads is not None else []):
+        if not (isinstance(head, ContrastHead) and head.tap):
+            yield f'model.auxiliary_head.{index}' if several else 'model.auxiliary_head', head
+
+
+def _explain(error: Exception, place: str, images: int, size: tuple[int, int]) -> list[Problem]:
+    text = str(error)
+    shape = f'{size[0]} x {size[1]}'
+    if 'Expected more than 1 value per channel' in text:
+        what = f'a batch norm sees one value of each channel, since {images} image of {shape} is all that a '
+        what += 'forward may have, and its feature map is pooled to 1 x 1'
+        remedy = (
+            'raise batch_size so that there are 2 or more labelled images, or take another norm '
+        )
+        remedy += "(norm_cfg=dict(type='GN', num_groups=32))"
+        return [Problem(place, what, remedy)]
+    if isinstance(error, ChannelError) and place != 'model.backbone':
+        takes, there = error.args
+        what = f'a convolution of it takes {takes} channels, and gets {there}'
+        return [Problem(place, what, 'correct in_channels or in_index')]
+    if isinstance(error, IndexError) and place != 'model.backbone':
+        return [
+            Problem(place, 'the backbone has no stage of its in_index', 'set a smaller in_index')
+        ]
+    if re.search(r"Kernel size can't be greater than actual input|Output size is too small", text):
+        return [Problem(place, f'images of {shape} are too small for it', 'make crop_size larger')]
+    return []
+
+
+def smallest_forward(counts: list[int] | None, batch_size: int, model: nn.Module) -> int:
+    """Return the smallest number of images in one forward of a training step.
+
+    Args:
+        counts (list[int], optional): Images of each source in a batch; None for one source.
+        batch_size (int): Images of a batch.
+        model (nn.Module): The segmentor; in its burn-in it sees the labelled images alone, and each of
+            its extra views the unlabelled ones.
+    """
+    if not counts or len(counts) == 1 or not hasattr(model, 'semi_train_cfg'):
+        return batch_size
+    forwards = [sum(counts[:-1]) if model.burn_in else batch_size]
+    forwards += [counts[-1]] * bool(len(model.extra_views))
+    return min(forwards)
+
+
+def padded_size(model: nn.Module) -> tuple[int, int] | None:
+    """Return the height and width to which training images are padded, or None where they vary.
+
+    Args:
+        model (nn.Module): The segmentor.
+    """
+    size = getattr(getattr(model, 'data_preprocessor', None), 'size', None)
+    return None if size is None else (int(size[0]), int(size[1]))
