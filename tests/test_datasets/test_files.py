@@ -4,6 +4,7 @@ from PIL import Image
 
 from mmseg_contrast.datasets.files import (
     count_pixels,
+    exif_orientation,
     list_images,
     read_list,
     read_mask,
@@ -103,3 +104,54 @@ def test_linked_folders_are_searched_and_hidden_files_are_not(tmp_path):
         path.touch()
     (folder / 'linked').symlink_to(elsewhere, target_is_directory=True)
     assert list(list_images(folder)) == ['b', 'linked/a']
+
+
+@pytest.mark.parametrize(
+    ('mask', 'suffix'),
+    [
+        (np.array([[False, True]]), '.png'),
+        (np.array([[0, 255]], np.uint8), '.bmp'),
+        (np.array([[0, 255]], np.uint16), '.png'),
+        (np.array([[3, 7]], np.int32), '.tif'),
+    ],
+)
+def test_masks_of_any_number_of_bits_are_read(tmp_path, mask, suffix):
+    path = tmp_path / f'mask{suffix}'
+    Image.fromarray(mask).save(path)
+    read = read_mask(path)
+    assert read.dtype == np.uint8
+    np.testing.assert_array_equal(read, mask)
+
+
+@pytest.mark.parametrize(
+    ('mask', 'said'),
+    [
+        (np.array([[0, 26001]], np.uint16), r'holds the id 26001, .* 8 bits, 0 to 255; convert'),
+        (np.array([[-1, 5]], np.int32), r'holds the id -1, '),
+        (np.array([[0.0, 1.0]], np.float32), r'holds numbers of the type float32; save class ids'),
+    ],
+)
+def test_ids_that_do_not_fit_into_8_bits_are_told(tmp_path, mask, said):
+    Image.fromarray(mask).save(tmp_path / 'mask.tif')
+    with pytest.raises(ValueError, match=rf'mask\.tif: the mask {said}'):
+        read_mask(tmp_path / 'mask.tif')
+
+
+def test_a_grey_mask_in_three_channels_is_told_how_to_mend(tmp_path):
+    Image.fromarray(np.full((2, 3, 3), 4, np.uint8)).save(tmp_path / 'mask.png')
+    with pytest.raises(ValueError, match=r'3 channels .*; its channels are equal: save one of'):
+        read_mask(tmp_path / 'mask.png')
+
+
+@pytest.mark.parametrize('suffix', ['.jpg', '.png', '.tif'])
+def test_exif_orientation(tmp_path, suffix):
+    image, path = Image.fromarray(np.zeros((2, 3, 3), np.uint8)), tmp_path / f'photo{suffix}'
+    for flag, told in ((6, 6), (1, 1), (None, 1), (77, 1)):
+        exif = Image.Exif()
+        if flag:
+            exif[0x0112] = flag
+        image.save(path, exif=exif)
+        assert exif_orientation(path) == told
+    path.write_bytes(b'no image')
+    assert exif_orientation(path) == 1
+    assert exif_orientation(tmp_path / 'none.jpg') == 1
