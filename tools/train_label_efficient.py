@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from mmseg_contrast.utils.chain import read_chain, run_chain
+from mmseg_contrast.utils.chain import Request, read_chain, run_chain
 from mmseg_contrast.utils.cli import ChangesAction, one_sentence
 from mmseg_contrast.utils.launch import check_gpus, tool_runner
 
@@ -23,6 +23,11 @@ examples:
   python tools/train_label_efficient.py CONFIG --gpus 4 --cfg-options randomness.seed=1
   python tools/train_label_efficient.py CONFIG --work-dir work_dirs/without_distortion \\
       --pretrain-options model.distortion_prob=0
+  python tools/train_label_efficient.py CONFIG --work-dir work_dirs/longer_end \\
+      --cfg-options semi_finetune.train_cfg.max_iters=9000 semi_finetune.param_scheduler.0.end=9000
+  python tools/train_label_efficient.py CONFIG --labels 149 --work-dir work_dirs/149_labels
+  python tools/train_label_efficient.py CONFIG --labels 149 --no-pretraining \\
+      --work-dir work_dirs/149_labels_from_scratch
 """
 
 
@@ -41,7 +46,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         nargs='+',
         action=ChangesAction,
         default={},
-        help='changes of the configs of all trained stages',
+        help='changes of the configs of all trained stages; STAGE.KEY=VALUE of pretrain, finetune, '
+        'semi_pretrain or semi_finetune alone',
     )
     parser.add_argument(
         '--pretrain-options',
@@ -50,7 +56,29 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default={},
         help='changes of the configs of the two pretraining stages alone',
     )
-    return parser.parse_args(argv)
+    parser.add_argument(
+        '--finetune-options',
+        nargs='+',
+        action=ChangesAction,
+        default={},
+        help='changes of the configs of the two fine-tuning stages alone',
+    )
+    parser.add_argument(
+        '--labels',
+        metavar='N',
+        help='draw so many labelled images, or take those of a list; all others are pseudo-labelled',
+    )
+    parser.add_argument('--fold', type=int, default=0, help='number of the draw (default: 0)')
+    parser.add_argument(
+        '--no-pretraining',
+        dest='pretraining',
+        action='store_false',
+        help='train from scratch before and after the pseudo-labels',
+    )
+    args = parser.parse_args(argv)
+    if args.fold and not (args.labels and args.labels.isdigit()):
+        parser.error('--fold numbers the draws of --labels N: give both')
+    return args
 
 
 def _count(text: str) -> int:
@@ -71,13 +99,20 @@ def main(argv: list[str] | None = None) -> None:
         chain,
         work_dir,
         tool_runner(Path(__file__).parent, args.gpus),
-        args.cfg_options,
-        args.pretrain_options,
+        Request(
+            args.cfg_options,
+            args.pretrain_options,
+            args.finetune_options,
+            args.pretraining,
+            args.labels,
+            args.fold,
+        ),
     )
     table = Table(title='mIoU (%) on val at the last iteration')
     table.add_column('after')
     table.add_column('mIoU', justify='right')
-    table.add_row('pretraining and fine-tuning on labels', f'{results["finetune"]:.2f}')
+    training = 'pretraining and fine-tuning' if args.pretraining else 'training from scratch'
+    table.add_row(f'{training} on labels', f'{results["finetune"]:.2f}')
     table.add_row('the same with pseudo-labels', f'{results["semi_finetune"]:.2f}')
     Console().print(table)
     print(f'all stages: {work_dir}')

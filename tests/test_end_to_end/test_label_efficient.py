@@ -16,7 +16,7 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from mmseg_contrast.utils.chain import TRAINED, read_chain, run_chain
+from mmseg_contrast.utils.chain import TRAINED, Request, read_chain, run_chain
 from mmseg_contrast.utils.run_folder import locked
 
 REPO = Path(__file__).parents[2]
@@ -70,7 +70,8 @@ def run(user, name, options=None, stop=None, chain='chain_tiny.py', **more):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(user.root)
         work_dir = Path('work_dirs') / name
-        results = run_chain(read_chain(Path(chain)), work_dir, tool, options, **more)
+        request = Request(options or {}, **more)
+        results = run_chain(read_chain(Path(chain)), work_dir, tool, request)
     return results, calls, user.root / work_dir
 
 
@@ -144,14 +145,15 @@ def test_the_second_pretraining_may_go_on_from_the_fine_tuned_net(user, finished
         with pytest.raises(FileExistsError, match=r'semi_pretrain\.load_from: it was None'):
             run(user, 'chain_full')
         with pytest.raises(Stop):
-            run(user, 'chain_outside', stop=0, pretrain_options={'load_from': 'outside.pth'})
+            outside = str(finished[2] / 'pretrain' / f'iter_{ITERS}.pth')
+            run(user, 'chain_outside', stop=0, pretrain_options={'load_from': outside})
     finally:
         path.write_text(text)
     key = 'backbone.bn1.num_batches_tracked'
     assert [int(weights(folder, stage)[key]) // ITERS for stage in TRAINED] == [1, 2, 3, 4]
     configs = user.root / 'work_dirs' / 'chain_outside' / 'configs'
     for stage in TRAINED[::2]:
-        assert Config.fromfile(configs / f'{stage}.py').load_from == 'outside.pth'
+        assert Config.fromfile(configs / f'{stage}.py').load_from == outside
 
 
 def test_masks_and_report_agree(finished):
@@ -321,7 +323,40 @@ def test_what_has_not_begun_may_change(user, finished):
 @pytest.mark.parametrize(
     ('options', 'chain', 'said'),
     [
-        ({'model.distortion_prob': 0.5}, None, 'finetune cannot be built.*--pretrain-options'),
+        (
+            {'model.distortion_prob': 0.5},
+            None,
+            'finetune model.distortion_prob.*--pretrain-options',
+        ),
+        ({'val_dataloader.batch_size': 2}, None, 'pretrain val_dataloader.*is None.*--finetune-o'),
+        ({'val_evaluator.prefix': 'a'}, None, 'pretrain val_evaluator.*is None.*--finetune-o'),
+        (
+            {
+                'semi_finetune.train_dataloader.sampler.batch_size': 3,
+                'semi_finetune.train_dataloader.batch_size': 3,
+            },
+            None,
+            r'semi_finetune cannot be built: .*source_ratio=\[1, 1\] divides batch_size=3',
+        ),
+        (
+            {'semi_pretrain.param_scheduler.0.type': 'CosineLR'},
+            None,
+            'semi_pretrain cannot be built: .*CosineLR',
+        ),
+        (
+            {'finetune.optim_wrapper.optimizer.betas': [1, 1]},
+            None,
+            'finetune cannot be built: Invalid beta',
+        ),
+        (
+            {'semi_finetune.default_hooks.checkpoint.save_last': False},
+            None,
+            'semi_finetune cannot be built: default_hooks.checkpoint saves no checkpoint of the last',
+        ),
+        ({'train_cfg.max_iters': 0}, None, 'train_cfg.max_iters=0: give 1 or more'),
+        ({'load_from': 'a.pth'}, None, 'finetune load_from: .* begins with the weights of its'),
+        ({'semi_finetune.pseudo_labels': 'a'}, None, 'these masks are made by the chain'),
+        ({'resume': True}, None, 'pretrain resume: this tool sets resume itself'),
         ({'trian_cfg.max_iters': 2}, None, 'did you mean train_cfg'),
         ({}, ('threshold', 'class_thresholds=dict(gras=0.5), threshold'), "did you mean 'grass'"),
         ({}, ('threshold', 'keep_ratio=5, threshold'), 'keep_ratio=5 is no share'),
@@ -334,6 +369,89 @@ def test_nothing_begins_that_cannot_end(user, options, chain, said):
     with pytest.raises((ValueError, KeyError), match=said):
         run(user, 'chain_wrong', options, stop=0, chain='chain_wrong.py')
     assert not (user.root / 'work_dirs' / 'chain_wrong').exists()
+
+
+def test_weights_from_outside_are_missed_before_the_training(user):
+    with pytest.raises(OSError, match=r'gone\.pth'):
+        run(user, 'chain_wrong', stop=0, pretrain_options={'load_from': 'gone.pth'})
+
+
+def test_a_full_disk_is_told_before_the_training(user, monkeypatch):
+    usage = shutil.disk_usage(user.root)._replace(free=(1 << 20) + 1)
+    monkeypatch.setattr('mmseg_contrast.utils.chain.shutil.disk_usage', lambda _: usage)
+    with pytest.raises(OSError, match=r'checkpoints need at least \d+ MiB, and 1 MiB are free'):
+        run(user, 'chain_wrong', stop=0)
+
+
+def config_of(user, name, stage):
+    return Config.fromfile(user.root / 'work_dirs' / name / 'configs' / f'{stage}.py')
+
+
+def test_a_stage_that_wrote_no_checkpoint_may_be_mended(user):
+    wrong = {'semi_finetune.optim_wrapper.optimizer.lr': 9.0}
+    with pytest.raises(Stop):
+        run(user, 'chain_mended', wrong, stop=0)
+    for stage in TRAINED:
+        (user.root / 'work_dirs' / 'chain_mended' / stage).mkdir()
+    for stage in TRAINED[:2]:
+        folder = user.root / 'work_dirs' / 'chain_mended' / stage
+        (folder / 'last_checkpoint').write_text(str(folder / f'iter_{ITERS}.pth'))
+    with pytest.raises(FileExistsError, match=r'finetune\.optim_wrapper\.optimizer\.lr: it was'):
+        run(user, 'chain_mended', {'finetune.optim_wrapper.optimizer.lr': 9.0}, stop=0)
+    with pytest.raises(Stop):
+        run(user, 'chain_mended', {'semi_finetune.optim_wrapper.optimizer.lr': 0.5}, stop=0)
+    lr = [config_of(user, 'chain_mended', s).optim_wrapper.optimizer.lr for s in TRAINED]
+    assert lr[3] == 0.5 and len(set(lr[:3])) == 1
+
+
+def test_a_number_of_labels_is_drawn(user):
+    listed = [
+        (user.root / 'data/mosaic/lists' / name).read_text().split()
+        for name in ('mosaic.0@8.txt', 'mosaic.0@8-unlabeled.txt')
+    ]
+    images = sorted(listed[0] + listed[1])
+    drawn = {}
+    for labels in ('3', '5'):
+        with pytest.raises(Stop):
+            run(user, f'chain_{labels}', stop=0, labels=labels, fold=1)
+        for stage in TRAINED:
+            cfg = config_of(user, f'chain_{labels}', stage)
+            paths = [source.ann_file for source in cfg.train_dataloader.dataset.datasets]
+            drawn[labels] = [Path(path).read_text().split() for path in paths]
+            assert len(drawn[labels][0]) == int(labels)
+    order = np.random.RandomState((0, 1)).permutation(len(images))
+    assert drawn['5'][0] == [images[index] for index in order[:5]]
+    assert drawn['3'][0] == drawn['5'][0][:3]
+    assert sorted(drawn['3'][0] + drawn['3'][1]) == images
+
+
+def test_a_list_of_labels_is_taken(user):
+    names = (user.root / 'data/mosaic/lists/mosaic.0@8-unlabeled.txt').read_text().split()[:2]
+    (user.root / 'mine.txt').write_text('\n'.join(names))
+    with pytest.raises(Stop):
+        run(user, 'chain_mine', stop=0, labels='mine.txt')
+    lists = [
+        Path(source.ann_file).read_text().split()
+        for source in config_of(
+            user, 'chain_mine', 'semi_pretrain'
+        ).train_dataloader.dataset.datasets
+    ]
+    assert lists[0] == names and len(lists[1]) == 12
+    with pytest.raises(ValueError, match='--labels many: give a number of images, or a list'):
+        run(user, 'chain_none', stop=0, labels='many')
+
+
+def test_without_a_pretraining(user):
+    results, calls, folder = run(user, 'chain_scratch', pretraining=False)
+    assert calls == ['train.py', 'pseudo_label.py', 'train.py']
+    assert set(results) == {'finetune', 'semi_finetune'}
+    for stage in ('finetune', 'semi_finetune'):
+        cfg = config_of(user, 'chain_scratch', stage)
+        assert cfg.load_from is None
+        assert cfg.train_cfg.max_iters == cfg.param_scheduler[0].end == 2 * ITERS
+        assert (folder / stage / f'iter_{2 * ITERS}.pth').is_file()
+    with pytest.raises(ValueError, match='--pretrain-options change nothing without'):
+        run(user, 'chain_x', pretraining=False, pretrain_options={'train_cfg.max_iters': 3})
 
 
 def test_views_that_are_not_there_are_missed_before_the_training(user):
