@@ -18,12 +18,15 @@ from mmseg_contrast.utils.cli import (
     require_keys,
 )
 from mmseg_contrast.utils.overrides import refuse
+from mmseg_contrast.utils.pseudo_label import without_masks
 
 EXAMPLE = """\
 examples:
   python tools/test.py CONFIG work_dirs/run1/iter_2000.pth
   python tools/test.py CONFIG CHECKPOINT --tta --show-dir painted
   python tools/test.py CONFIG CHECKPOINT --cfg-options model.semi_test_cfg.predict_on=student
+  python tools/test.py CONFIG CHECKPOINT --out masks --submission --cfg-options \\
+      test_dataloader.dataset.data_prefix.img_path=leftImg8bit/test
   torchrun --nproc-per-node 4 tools/test.py CONFIG CHECKPOINT --launcher pytorch
 """
 
@@ -40,11 +43,19 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('checkpoint', help='path of the checkpoint')
     add_common_arguments(parser)
     parser.add_argument('--out', help='folder for the predicted masks')
+    parser.add_argument(
+        '--submission',
+        action='store_true',
+        help='with --out: evaluate nothing, need no masks, and write what the server of the data set takes',
+    )
     parser.add_argument('--show', action='store_true', help='show the predictions')
     parser.add_argument('--show-dir', help='folder for painted images')
     parser.add_argument('--wait-time', type=float, default=2, help='seconds between shown images')
     parser.add_argument('--tta', action='store_true', help='test-time augmentation')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.submission and not args.out:
+        parser.error('--submission writes files: give their folder by --out')
+    return args
 
 
 def paint(cfg: Config, args: argparse.Namespace) -> None:
@@ -69,6 +80,14 @@ def augment(cfg: Config) -> None:
     cfg.model = cfg.tta_model
 
 
+def submit(cfg: Config, folder: str) -> None:
+    """Write predictions for a server, from images without masks."""
+    dataset = cfg.test_dataloader.dataset
+    dataset.pipeline = without_masks(dataset.pipeline)
+    dataset.data_prefix.pop('seg_map_path', None)
+    cfg.test_evaluator = dict(type='SubmissionWriter', folder=folder)
+
+
 def build_runner(args: argparse.Namespace) -> Runner:
     """Build everything that the test needs, so that what is wrong shows before it starts."""
     options = args.cfg_options or {}
@@ -87,9 +106,13 @@ def build_runner(args: argparse.Namespace) -> Runner:
         paint(cfg, args)
     if args.tta:
         augment(cfg)
-    if args.out:
-        if os.path.isdir(args.out) and os.listdir(args.out):
-            raise FileExistsError(f'{args.out} holds files: give --out another folder')
+    if args.out and os.path.isdir(args.out) and os.listdir(args.out):
+        raise FileExistsError(f'{args.out} holds files: give --out another folder')
+    if args.submission:
+        refuse(options, {'test_evaluator': 'leave out it or --submission'}, '--cfg-options')
+        submit(cfg, args.out)
+    elif args.out:
+        refuse(options, {'test_evaluator.output_dir': 'give --out'}, '--cfg-options')
         if not isinstance(cfg.test_evaluator, dict):
             raise ValueError('--out needs a test_evaluator that is one metric, such as IoUMetric')
         cfg.test_evaluator.update(output_dir=args.out, keep_results=True)

@@ -241,7 +241,7 @@ def try_stage(stage: str, cfg: Config) -> nn.Module:
         trial.load_from = None  # weights of the chain, checked where they come from outside
     check_weights(trial)
     if stage in TRAINED[2:]:
-        trial.train_dataloader.dataset.datasets[1].data_prefix.seg_map_path = None
+        trial.train_dataloader.dataset.datasets[1].data_prefix.pop('seg_map_path', None)
     loaders = [key for key in ('train_dataloader', 'val_dataloader') if trial.get(key)]
     check_data(trial, (*loaders, 'test_dataloader'))
     for key in loaders:

@@ -309,7 +309,7 @@ def _test_config(cfg: Config, folder: str, tta: bool) -> Config:
         check_views(cfg)
     cfg = copy.deepcopy(cfg)
     pipeline = cfg.tta_pipeline if tta else cfg.test_dataloader.dataset.pipeline
-    dataset = {**_dataset(cfg, folder, '', None), 'pipeline': _without_masks(pipeline)}
+    dataset = {**_dataset(cfg, folder, '', None), 'pipeline': without_masks(pipeline)}
     del dataset['ann_file']
     cfg.test_dataloader.dataset = dataset
     for mode in ('train', 'val'):
@@ -329,14 +329,14 @@ def _pipeline(cfg: Config) -> Any:
     return cfg.test_dataloader.dataset.to_dict()['pipeline']
 
 
-def _without_masks(node: Any) -> Any:
+def without_masks(node: Any) -> Any:
     """Leave the loading of masks out of a pipeline, however deep."""
     if isinstance(node, Mapping):
-        return {key: _without_masks(value) for key, value in node.items()}
+        return {key: without_masks(value) for key, value in node.items()}
     if not isinstance(node, list | tuple):
         return node
     kept = [
-        _without_masks(each)
+        without_masks(each)
         for each in node
         if not (isinstance(each, Mapping) and each.get('type') == 'LoadAnnotations')
     ]

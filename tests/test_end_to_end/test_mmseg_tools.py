@@ -13,6 +13,7 @@ import torch
 from mmengine.runner import load_checkpoint
 from mmseg.apis import MMSegInferencer, inference_model, init_model, show_result_pyplot
 from mmseg.registry import MODELS
+from PIL import Image
 
 TEST = Path(importlib.util.find_spec('mmseg').origin).parent / '.mim' / 'tools' / 'test.py'
 LAST = 8
@@ -75,6 +76,20 @@ def test_our_test_gives_the_same(trained, last, validated):
     work_dir = trained.work_dirs / 'our_test'
     trained.ours('test.py', trained.config, last, '--work-dir', work_dir)
     assert trained.scores('our_test')['mIoU'] == validated['student/mIoU']
+
+
+def test_submission_of_images_without_masks(trained, last, validated):
+    masks = trained.root / 'submission'
+    trained.ours(
+        'test.py', trained.config, last, '--work-dir', trained.work_dirs / 'submission', '--tta',
+        '--out', masks, '--submission',
+        '--cfg-options', 'test_dataloader.dataset.data_prefix.seg_map_path=gone',
+    )  # fmt: skip
+    assert sorted(path.name for path in masks.iterdir()) == VAL
+    for name in VAL:
+        image = Image.open(masks / name)
+        assert image.mode == 'P' and image.size[::-1] == truth(trained, name).shape
+        assert np.array(image).max() < 9
 
 
 def test_out_show_dir_and_confusion_matrix(trained, last, validated, monkeypatch):
