@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..utils.dist import reduce_sum
 from ..utils.precision import without_autocast
+from .contrast import refuse_create_graph
 
 EPS = 1e-12
 
@@ -32,7 +35,8 @@ def class_bank_contrast(
     weighted means of the unit vectors: no pair is ever formed. A class without pixels or without
     rows counts 0. The pixels are those of all ranks; the loss is the same on every rank.
 
-    Cost: one (C, N) x (N, D) product and its backward; memory C N + N D. In float32 (or float64).
+    Cost: three (C, N) x (N, D) products, for value and gradient, and five passes over the vectors; memory
+    C N + N D. In float32 (or float64). The gradient cannot be differentiated again.
 
     Args:
         predictions (Tensor): Vectors of shape (B, D, N), not normalised.
@@ -45,6 +49,9 @@ def class_bank_contrast(
     Returns:
         tuple[Tensor, Tensor]: The loss (scalar), and the loss of each class without gradient, of
         shape (C,).
+
+    Raises:
+        RuntimeError: In the backward pass, if it is run with ``create_graph=True``.
     """
     num_classes = len(rows)
     with without_autocast(predictions):
@@ -52,8 +59,7 @@ def class_bank_contrast(
             predictions, rows = predictions.float(), rows.float()
         one_hot = _one_hot(labels, num_classes).to(predictions)
         share = one_hot if scores is None else one_hot * scores.to(predictions).unsqueeze(1)
-        length = predictions.norm(dim=1).clamp(min=EPS)
-        total = torch.einsum('bcn,bdn->cd', share / length.unsqueeze(1), predictions)
+        total = _UnitSums.apply(predictions, share)
         # One collective: the sums of the vectors, of their scores, and their number.
         sums = torch.cat([total, share.sum((0, 2))[:, None], one_hot.sum((0, 2))[:, None]], 1)
         sums = reduce_sum(sums)
@@ -69,6 +75,34 @@ def class_bank_contrast(
         present = (sums[:, -1] > 0) & valid.any(1)
         loss = (1 - (mean * row_mean).sum(1)) * present
         return loss.sum() / num_classes, loss.detach()
+
+
+class _UnitSums(torch.autograd.Function):
+    """Weighted sums of the unit vectors, from vectors (B, D, N) and weights (B, C, N) to (C, D).
+
+    The time goes into passes over the vectors, of which a norm and a division make many. With G the
+    gradient of the sums, x a vector and w its weights: dL/dw = G x / |x| and
+    dL/dx = (G^T w - (w . dL/dw) x / |x|) / |x|.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, vectors: Tensor, weights: Tensor) -> Tensor:
+        length = vectors.norm(dim=1, keepdim=True)
+        share = weights / length.clamp(min=EPS)
+        ctx.save_for_backward(vectors, share, length)
+        return torch.bmm(share, vectors.transpose(1, 2)).sum(0)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        refuse_create_graph('class_bank_contrast')
+        vectors, share, length = ctx.saved_tensors
+        with without_autocast(vectors):
+            along = grad @ vectors
+            # A vector that is shorter is divided by EPS, whatever its length.
+            radial = (share * along).sum(1, keepdim=True) / length.clamp(min=EPS).square()
+            radial = radial.masked_fill(length < EPS, 0)
+            moved = (grad.T @ share).addcmul_(vectors, radial, value=-1)
+        return moved, along.div_(length.clamp(min=EPS))
 
 
 def _one_hot(labels: Tensor, num_classes: int) -> Tensor:

@@ -197,6 +197,8 @@ class _GroupedContrast(torch.autograd.Function):
             gradient[rows] = tile_gradient
             if key_gradient is not None:
                 key_gradient.addmm_(logits[0].T, tile_anchors)
+            # Else the next tile would be made beside this one.
+            del x, logits
         gradient = gradient.div_(temperature).view_as(anchors)
         if key_gradient is None:
             ctx.save_for_backward(gradient)

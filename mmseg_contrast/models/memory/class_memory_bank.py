@@ -197,5 +197,6 @@ def gather_candidates(candidates: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]
 
 
 def _take_rows(x: Tensor, index: Tensor) -> Tensor:
-    # (C, N, D) and (C, K) to (C, K, D)
-    return x.gather(1, index.unsqueeze(2).expand(-1, -1, x.shape[2]))
+    # (C, N, D) and (C, K) to (C, K, D): whole rows, not element by element
+    first = torch.arange(len(x), device=x.device).unsqueeze(1) * x.shape[1]
+    return x.flatten(0, 1).index_select(0, (first + index).flatten()).unflatten(0, index.shape)

@@ -57,9 +57,12 @@ class ClassBatchNorm(nn.Module):
         mean, var = self.running_mean, self.running_var
         if self.training and not frozen:
             mean, var = self._batch_statistics(x, classes, mask, shared)
-        scale = self.weight * (var + self.eps).rsqrt()
-        shift = self.bias - mean * scale
-        return x * scale[classes].unsqueeze(1) + shift[classes].unsqueeze(1)
+        mean, var, weight, bias = (
+            each.index_select(0, classes).unsqueeze(1)
+            for each in (mean, var, self.weight, self.bias)
+        )
+        scale = weight * (var + self.eps).rsqrt()
+        return torch.addcmul(bias - mean * scale, x, scale)
 
     def _batch_statistics(
         self, x: Tensor, classes: Tensor, mask: Tensor, shared: bool
@@ -134,8 +137,9 @@ class ClassSelectors(nn.Module):
         with without_autocast(x):
             x = torch.bmm(x.to(weight), weight.mT)
             x = F.leaky_relu(self.norm(x, classes, mask, frozen, shared), 0.2, inplace=True)
-            score = torch.bmm(x, self.score_weight[classes].unsqueeze(2)).squeeze(2)
-            return (score + self.score_bias[classes].unsqueeze(1)).sigmoid()
+            score_weight = self.score_weight.index_select(0, classes).unsqueeze(1)
+            score_bias = self.score_bias.index_select(0, classes).view(-1, 1, 1)
+            return torch.baddbmm(score_bias, score_weight, x.mT).squeeze(1).sigmoid()
 
     def score_rows(self, rows: Tensor, labels: Tensor, frozen: bool = False) -> Tensor:
         """Score rows in any order, each by the module of its class.
@@ -159,7 +163,7 @@ class ClassSelectors(nn.Module):
         blocks = zip(groups, self.weight.unsqueeze(1).unbind(), self._classes(rows).split(1))
         scores = torch.cat(
             [
-                self(rows[None, group], weight, c, torch.ones(1, len(group)).bool(), frozen)[0]
+                self(rows.index_select(0, group)[None], weight, c, group[None] >= 0, frozen)[0]
                 for group, weight, c in blocks
             ]
         )

@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from sync_counter import SyncCounter
 
 from mmseg_contrast.models.losses import class_bank_contrast
@@ -71,6 +72,27 @@ def test_gradcheck():
         return class_bank_contrast(vectors, labels, rows, valid, scores, row_scores)[0]
 
     assert torch.autograd.gradcheck(loss, leaves)
+
+
+def test_a_vector_too_short_to_have_a_direction_is_scaled_and_not_turned():
+    """Below the least length, vectors are divided by it: no part of the gradient is left out."""
+    vectors, labels, rows, valid, *_ = problem()
+    with torch.no_grad():
+        vectors[1, :, 1] = 0.3e-12 * torch.eye(D)[0]
+    loss, _ = class_bank_contrast(vectors, labels, rows, valid)
+    grad = torch.autograd.grad(loss, vectors)[0][1, :, 1]
+    mean = F.normalize(rows[1, valid[1]], dim=1).mean(0)
+    expected = -mean / (C * (labels == 1).sum() * 1e-12)
+    torch.testing.assert_close(grad, expected)
+
+
+def test_a_penalty_on_the_gradient_is_refused_and_not_left_out():
+    vectors, labels, rows, valid, *_ = problem()
+    loss, _ = class_bank_contrast(vectors, labels, rows, valid)
+    with pytest.raises(RuntimeError, match=r'class_bank_contrast has .* without create_graph=True'):
+        torch.autograd.grad(loss, vectors, create_graph=True)
+    first = torch.autograd.grad(loss, vectors, retain_graph=True)[0]
+    assert torch.equal(first, torch.autograd.grad(loss, vectors)[0])
 
 
 def test_is_0_for_vectors_that_point_where_the_bank_does_and_2_for_the_opposite():

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmseg_contrast.models.losses import grouped_contrast
+from mmseg_contrast.models.losses.contrast import _tile_rows
+from mmseg_contrast.utils.measure import peak_bytes
 
 pytestmark = pytest.mark.usefixtures('device')
 
@@ -187,6 +189,23 @@ def test_tiles_shrink_with_the_number_of_keys():
         tiled = grouped_contrast(*inputs, **options)[0]
     torch.testing.assert_close(tiled, whole)
     torch.testing.assert_close(torch.autograd.grad(tiled, anchors)[0], gradient)
+
+
+def test_one_tile_at_a_time_is_in_memory():
+    classes, anchors, length = 20, 40, 400
+    x = F.normalize(torch.randn(classes, anchors, 4), dim=2).requires_grad_()
+    bank = F.normalize(torch.randn(classes, length, 4), dim=2)
+    mask, bank_mask = (torch.ones(classes, n, dtype=torch.bool) for n in (anchors, length))
+
+    def work():
+        options = {'bank': bank, 'bank_mask': bank_mask}
+        grouped_contrast(x, x, mask, mask, 0.1, **options)[0].backward()
+
+    keys = classes * (anchors + length)
+    rows = _tile_rows(keys, x.device)
+    assert classes * anchors > 3 * rows
+    tile = rows * keys * x.element_size()
+    assert tile < peak_bytes(work, 'cpu') < 1.9 * tile
 
 
 def test_more_rows_than_a_tile():
