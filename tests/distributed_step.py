@@ -81,7 +81,7 @@ def csc_cfg(selector=None, bank=None, **more):
         mixing=None,
         auxiliary_head=[head_cfg(in_index=0), contrast],
         selector=selector or {'type': 'AELMask', 'beta': 0.0, 'momentum': 0.5},
-        semi_train_cfg={'hard_labels': True},
+        unsup_loss={'type': 'ConsistencyLoss', 'loss_weight': 2.0, 'hard': True},
     )
 
 

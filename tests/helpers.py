@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from mmseg_contrast.models.decode_heads import ConvProjector
+from mmseg_contrast.structures import SemiStep
 
 IGNORE = 255
 CHANNELS = 6
@@ -156,11 +157,11 @@ def memory_bank_cfg(num_classes=3, size=(32, 32), bn=True, **kwargs):
         'selector': {'type': 'ConfidenceWeight', 'power': 6},
         'mixing': {'type': 'AugmentedViews', 'weak': STRONG_VIEW, 'strong': STRONG_VIEW},
         'unsup_loss': [
-            {'type': 'ConsistencyLoss', 'norm': 'all'},
+            {'type': 'ConsistencyLoss', 'hard': True, 'norm': 'all'},
             {'type': 'EntropyLoss', 'loss_weight': 0.1},
         ],
         'class_weights': {'type': 'MedianFrequencyWeights', 'momentum': 0.1, 'sizes': SET_SIZES},
-        'semi_train_cfg': {'hard_labels': True, 'student_view': 'weak'},
+        'views': [{'branch': 'weak'}],
         **kwargs,
     }
 
@@ -218,6 +219,15 @@ def random_batch(
             strong=(random_image(size), data_sample(valid_map)),
         )
     return batch
+
+
+def make_step(student, labeled=None, pseudo=None, num_target=None, **more):
+    """A step in which a missing half has no image."""
+    some = pseudo if labeled is None else labeled
+    labeled = some[:0] if labeled is None else labeled
+    pseudo = some[:0] if pseudo is None else pseudo
+    number = len(labeled) if num_target is None else num_target
+    return SemiStep(student, labeled, pseudo, number, **more)
 
 
 def prepared(model, batch):

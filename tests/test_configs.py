@@ -48,7 +48,7 @@ SEMI_KEYS = {
     'mixing',
     'unsup_loss',
     'class_weights',
-    'extra_views',
+    'views',
     'semi_train_cfg',
     'semi_test_cfg',
 }
@@ -302,12 +302,11 @@ def test_csc_rides_on_a_recipe_and_changes_its_contrast_alone(name):
 @pytest.mark.parametrize('name', [n for n in sorted(CONFIGS) if n.startswith('unimatch_')])
 def test_unimatch_is_fixmatch_with_two_more_views(name):
     cfg, fixmatch = load(name), load(name.replace('unimatch', 'fixmatch'))
-    strong, dropped = cfg.model.extra_views
-    own = cfg.model.unsup_loss.loss_weight
-    weights = [own, own * strong.weight, own * dropped.weight]
-    assert weights == [0.25, 0.25, 0.5]
-    assert (strong.view, dropped.view, dropped.mix) == ('strong2', 'weak', False)
-    for key in ('selector', 'mixing', 'semi_train_cfg'):
+    views = cfg.model.views
+    assert [view.branch for view in views] == ['strong', 'strong2', 'weak']
+    assert [view.weight for view in views] == [0.25, 0.25, 0.5]
+    assert [view.get('mix', True) for view in views] == [True, True, False]
+    for key in ('selector', 'mixing', 'semi_train_cfg', 'unsup_loss'):
         assert cfg.model[key] == fixmatch.model[key], key
     ours, theirs = (sources(c)[1].pipeline for c in (cfg, fixmatch))
     assert ours[:-1] == theirs[:-1]
@@ -342,7 +341,7 @@ def test_csc_is_trained_as_published(data, epochs, unlabeled):
         model = cfg.model
         assert (model.selector.type, model.selector.threshold) == ('AELMask', 0.7 if voc else 0)
         assert (model.mixing.pairs, model.mixing.prob) == ('unlabeled', 1.0)
-        assert model.semi_train_cfg.hard_labels and model.semi_train_cfg.get('burn_in', 0) == 0
+        assert model.unsup_loss.hard and model.semi_train_cfg.get('burn_in', 0) == 0
         hard = dict(type='BatchOHEMPixelSampler', thresh=0.7, min_kept=100000)
         (baseline,) = (
             n for n in CONFIGS if re.match(f'sup_.*{data}-u2pl-{fraction}-\\d+x\\d+$', n)
@@ -854,7 +853,7 @@ def test_ablations_are_those_of_the_tables():
     assert found['model.auxiliary_head.0.sampling'] == ['random']
     assert found['model.mixing'] == [None]
     assert found['model.mixing.pairs'] == ['intra', 'cross']
-    assert found['model.semi_train_cfg.student_view'] == ['weak']
+    assert found['model.views.0.branch'] == ['weak']
     assert found['model.selector.keep_ratio'] == [0.4, 0.6, 0.9, 1.0]
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 IGNORE_INDEX = 255
 
 
-@dataclass
+@dataclass(frozen=True)
 class PixelTargets:
     """What each pixel of a batch should be, and how much it counts.
 
@@ -60,6 +60,20 @@ class PixelTargets:
         return cls.from_labels(
             torch.cat([sample.gt_sem_seg.data for sample in samples]), ignore_index
         )
+
+    @classmethod
+    def ignored(cls, images: Tensor, num_classes: int | None = None) -> PixelTargets:
+        """Make targets that say nothing: every pixel is ignored.
+
+        Args:
+            images (Tensor): Images of shape (B, 3, H, W).
+            num_classes (int, optional): Number of classes C of soft labels; none makes hard ones.
+        """
+        (batch, _, *size), device = images.shape, images.device
+        labels = torch.full((batch, *size), IGNORE_INDEX, dtype=torch.long, device=device)
+        zero = torch.zeros((), device=device)
+        probs = None if num_classes is None else zero.expand(batch, num_classes, *size)
+        return cls(labels, zero.expand(batch, *size), probs)
 
     @property
     def accepted_labels(self) -> Tensor:

@@ -1,16 +1,17 @@
-"""One training step as the contrast heads see it."""
+"""One training step, as its losses and the contrast heads see it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from .pixel_targets import PixelTargets, nearest
 
 
-@dataclass
+@dataclass(frozen=True)
 class Features:
     """Features of a batch of images.
 
@@ -25,47 +26,99 @@ class Features:
     decode: Mapping[str, Tensor] = field(default_factory=dict)
     logits: Tensor | None = None
 
+    def __getitem__(self, images: slice) -> Features:
+        """Return the features of some of the images."""
+        return Features(
+            [stage[images] for stage in self.stages],
+            {name: feature[images] for name, feature in self.decode.items()},
+            None if self.logits is None else self.logits[images],
+        )
+
+
+@dataclass(frozen=True)
+class StudentOutput:
+    """What the student makes of one view of the unlabelled images, and what it should make of it.
+
+    Attributes:
+        name (str): Prefix of the view's losses.
+        logits (Tensor): Logits in the layout of ``targets``, (B_V, C, H, W).
+        targets (PixelTargets): Selected pseudo-labels of the same pixels.
+        weight (float): Factor of the view's losses.
+    """
+
+    name: str
+    logits: Tensor
+    targets: PixelTargets
+    weight: float
+
 
 def _identity(x: Tensor) -> Tensor:
     return x
 
 
-@dataclass
+@dataclass(frozen=True)
 class SemiStep:
     """What one training step knows once the student has run.
 
-    The images of the step are B_L labelled ones, followed by B_U unlabelled ones (or several views of
-    each); either may be absent. The first ``num_target`` labelled images are of the domain that the
-    unlabelled ones are of, the rest of another one. Student outputs are those of the *mixed* images;
-    ``align`` brings an output of any resolution into the layout in which ``labeled`` and ``pseudo``
+    The student has seen B_L labelled images and one or more views of the unlabelled images. Losses on
+    labels, contrast heads and ``student`` speak of the labelled images followed by the B_U images of the
+    *first* view; either part may have no image. The first ``num_target`` labelled images are of the domain
+    that the unlabelled ones are of, the rest of another one. Student outputs are those of the *mixed*
+    images; ``align`` brings an output of any resolution into the layout in which ``labeled`` and ``pseudo``
     are stated.
 
     Attributes:
         student (Features): Student's features of the mixed images.
-        labeled (PixelTargets, optional): Ground truth of the B_L labelled images.
-        pseudo (PixelTargets, optional): Selected pseudo-labels of the B_U unlabelled images.
+        labeled (PixelTargets): Ground truth of the B_L labelled images.
+        pseudo (PixelTargets): Selected pseudo-labels of the B_U unlabelled images.
+        num_target (int): Labelled images of the target domain.
+        samples (Sequence[SegDataSample]): The labelled images' data samples, with ``labeled`` as ground
+            truth, for the heads' own losses.
+        logits (Tensor, optional): Aligned student logits of all these images, (B_L + B_U, C, H, W).
+            A plain ``EncoderDecoder`` has those of :class:`ShareLogitsHook`, or none.
+        views (Sequence[StudentOutput]): The views of the unlabelled images, the first one included.
         teacher (Features, optional): Teacher's features of the unlabelled images, in the layout of
             ``pseudo``; absent where the mixing moved pixels out of it.
         teacher_labeled (Features, optional): Teacher's features of the labelled images, in the layout
             of ``labeled``; only where a head asks for them.
-        logits (Tensor, optional): Aligned student logits, (B_L + B_U, C, H, W), without gradient.
+        class_weight (Tensor, optional): Factor of each class in this step, (C,).
         align (Callable): Maps a student output (B_L + B_U, D, h, w) to the targets' layout.
-        num_target (int, optional): Labelled images of the target domain; none means all.
     """
 
     student: Features
-    labeled: PixelTargets | None = None
-    pseudo: PixelTargets | None = None
+    labeled: PixelTargets
+    pseudo: PixelTargets
+    num_target: int
+    samples: Sequence[SegDataSample] = ()
+    logits: Tensor | None = None
+    views: Sequence[StudentOutput] = ()
     teacher: Features | None = None
     teacher_labeled: Features | None = None
-    logits: Tensor | None = None
-    align: Callable[[Tensor], Tensor] = field(default=_identity)
-    num_target: int | None = None
+    class_weight: Tensor | None = None
+    align: Callable[[Tensor], Tensor] = _identity
+
+    @classmethod
+    def of_labels(
+        cls, stages: Sequence[Tensor], labeled: PixelTargets, logits: Tensor | None = None
+    ) -> SemiStep:
+        """Make the step of a plain ``EncoderDecoder``: labels alone.
+
+        Args:
+            stages (Sequence[Tensor]): Feature maps of the backbone or neck.
+            labeled (PixelTargets): Ground truth of the B_L images.
+            logits (Tensor, optional): The decode head's logits, of any resolution.
+        """
+        return cls(Features(stages), labeled, labeled[:0], len(labeled), logits=logits)
 
     @property
-    def target_labeled(self) -> PixelTargets | None:
+    def target_labeled(self) -> PixelTargets:
         """Ground truth of the labelled images of the target domain."""
-        return None if self.labeled is None else self.labeled[: self.num_target]
+        return self.labeled[: self.num_target]
+
+    @property
+    def targets(self) -> PixelTargets:
+        """Targets of all images of the step, labelled ones first."""
+        return PixelTargets.cat([self.labeled, self.pseudo])
 
     def labels_at(
         self, size: tuple[int, int], rejected: bool = False
@@ -85,9 +138,4 @@ class SemiStep:
         labels = nearest(targets.labels if rejected else targets.accepted_labels, size)
         if self.logits is None:
             return labels, None
-        return labels, nearest(self.logits, size).argmax(1) != labels
-
-    @property
-    def targets(self) -> PixelTargets:
-        """Targets of all images of the step, labelled ones first."""
-        return PixelTargets.cat([part for part in (self.labeled, self.pseudo) if part is not None])
+        return labels, nearest(self.logits.detach(), size).argmax(1) != labels

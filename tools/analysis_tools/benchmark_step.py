@@ -143,8 +143,8 @@ def random_batch(cfg: Config, labeled: int, unlabeled: int) -> dict:
     classes = cfg.model.decode_head.num_classes
     numbers = {'sup': labeled}
     if is_a(cfg, SemiSupervisedSegmentor):
-        extra = [view['view'] for view in cfg.model.get('extra_views') or []]
-        numbers |= dict.fromkeys(['weak', 'strong', *extra], unlabeled)
+        views = [view['branch'] for view in cfg.model.get('views') or []]
+        numbers |= dict.fromkeys(['weak', 'strong', *views], unlabeled)
     elif is_a(cfg, ContrastivePretrainer):
         numbers |= {'distorted': labeled}
     inputs, samples = {}, {}

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mmseg_contrast.datasets.checks import SetupError
 from mmseg_contrast.datasets.files import IGNORE_INDEX, write_file
+from mmseg_contrast.models.segmentors import StudentView
 from mmseg_contrast.models.utils import build_slot
 from mmseg_contrast.structures import PixelTargets
 from mmseg_contrast.utils.cli import ChangesAction, one_sentence
@@ -126,7 +127,7 @@ def columns_of(
         both = torch.cat([images['sup'][:pairs], images[view][:pairs]]).float()
         # The images are not normalised here.
         known = {'num_classes': len(palette), 'mean': [0.0] * 3, 'std': [1.0] * 3}
-        mixed = build_slot('mixing', mixing, known)(both, *targets)
+        mixed = build_slot('mixing', mixing, known)(both, *targets, pairs)
         drawn = to_uint8(mixed.images)
         columns['labelled, mixed'] = drawn[:pairs]
         for number, start in enumerate(range(pairs, len(drawn), pairs), 1):
@@ -136,8 +137,8 @@ def columns_of(
 
 
 def student_view(cfg: Config) -> str:
-    """Return the branch of the unlabelled images that the student sees."""
-    return (cfg.model.get('semi_train_cfg') or {}).get('student_view', 'strong')
+    """Return the first branch of the unlabelled images that the student sees."""
+    return StudentView(**(cfg.model.get('views') or [{}])[0]).branch
 
 
 def to_uint8(images: Tensor) -> list[np.ndarray]:

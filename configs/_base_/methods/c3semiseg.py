@@ -9,6 +9,7 @@
 c3semiseg = dict(
     type='SemiSupervisedSegmentor',
     selector=dict(type='DynamicConfidentRegionSelection', keep_ratio=0.8, momentum=0.9),
+    views=[dict(branch='strong')],
     mixing=dict(type='CrossSetCutMix', pairs='random', area=0.5),
     # 50 in the published code, which also divides by its 19 classes
     unsup_loss=dict(

@@ -9,9 +9,10 @@ _base_ = './csc_contrast.py'
 csc = dict(
     type='SemiSupervisedSegmentor',
     selector=dict(type='AELMask', threshold=0.7),
+    views=[dict(branch='strong')],
     mixing=dict(type='CrossSetCutMix', pairs='unlabeled', area=0.5, prob=1.0),
-    unsup_loss=dict(type='ConsistencyLoss', loss_weight=1.0),
-    semi_train_cfg=dict(hard_labels=True),
+    unsup_loss=dict(type='ConsistencyLoss', loss_weight=1.0, hard=True),
+    semi_train_cfg=dict(burn_in=0),
     # what the published code evaluates
     semi_test_cfg=dict(predict_on='teacher'),
 )

@@ -4,10 +4,11 @@
 fixmatch = dict(
     type='SemiSupervisedSegmentor',
     selector=dict(type='ThresholdMask', threshold=0.95),
+    views=[dict(branch='strong')],
     mixing=dict(type='CrossSetCutMix', pairs='unlabeled', area=(0.02, 0.4), prob=0.5),
     # mean over all pixels: few confident ones make a small term
-    unsup_loss=dict(type='ConsistencyLoss', loss_weight=1.0, norm='all'),
-    semi_train_cfg=dict(hard_labels=True),
+    unsup_loss=dict(type='ConsistencyLoss', loss_weight=1.0, hard=True, norm='all'),
+    semi_train_cfg=dict(burn_in=0),
     semi_test_cfg=dict(predict_on='student'),
 )
 custom_hooks = [

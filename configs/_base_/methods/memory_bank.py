@@ -41,11 +41,14 @@ memory_bank = dict(
         ),
     ),
     unsup_loss=[
-        dict(type='ConsistencyLoss', loss_weight=1.0, norm='all', ramp=dict(start=warmup)),
+        dict(
+            type='ConsistencyLoss', loss_weight=1.0, hard=True, norm='all', ramp=dict(start=warmup)
+        ),
         dict(type='EntropyLoss', loss_weight=0.01),
     ],
     class_weights=dict(type='MedianFrequencyWeights', momentum=0.001, start=warmup),
-    semi_train_cfg=dict(hard_labels=True, student_view='weak'),
+    views=[dict(branch='weak')],
+    semi_train_cfg=dict(burn_in=0),
     semi_test_cfg=dict(predict_on='student'),
 )
 bank_contrast = dict(

@@ -3,13 +3,15 @@
 _base_ = './fixmatch.py'
 
 unimatch = dict(
-    **_base_.fixmatch,
-    # 1/4, 1/4 and 1/2, as published
-    extra_views=[
-        dict(view='strong2', weight=1.0),
+    _base_.fixmatch,
+    views=[
+        dict(branch='strong', weight=0.25),
+        dict(branch='strong2', weight=0.25),
         dict(
-            view='weak', weight=2.0, mix=False, perturbation=dict(type='ChannelDropout', prob=0.5)
+            branch='weak',
+            weight=0.5,
+            mix=False,
+            perturbation=dict(type='ChannelDropout', prob=0.5),
         ),
     ],
 )
-unimatch['unsup_loss'] = dict(type='ConsistencyLoss', loss_weight=0.25, norm='all')

@@ -175,14 +175,10 @@ def smallest_forward(counts: list[int] | None, batch_size: int, model: nn.Module
     Args:
         counts (list[int], optional): Images of each source in a batch; None for one source.
         batch_size (int): Images of a batch.
-        model (nn.Module): The segmentor; in its burn-in it sees the labelled images alone, and each of
-            its extra views the unlabelled ones.
+        model (nn.Module): The segmentor; in its burn-in it sees the labelled images alone.
     """
-    if not counts or len(counts) == 1 or not hasattr(model, 'semi_train_cfg'):
-        return batch_size
-    forwards = [sum(counts[:-1]) if model.burn_in else batch_size]
-    forwards += [counts[-1]] * bool(len(model.extra_views))
-    return min(forwards)
+    burns_in = getattr(model, 'burn_in', 0) > 0
+    return sum(counts[:-1]) if burns_in and counts and len(counts) > 1 else batch_size
 
 
 def padded_size(model: nn.Module) -> tuple[int, int] | None:

@@ -31,7 +31,7 @@ from ...datasets.transforms import LoadValidMap, MultiBranch
 from ...models.data_preprocessors import MultiBranchDataPreprocessor
 from ...models.memory import ClassMemoryBank
 from ...models.segmentors import ContrastivePretrainer, SemiSupervisedSegmentor
-from ...models.segmentors.semi_supervised_segmentor import LABELED, VIEWS
+from ...models.segmentors.semi_supervised_segmentor import LABELED
 from ...structures.pixel_targets import IGNORE_INDEX
 from ..checks.loops import check_epochs_end
 from ..checks.network import (
@@ -67,6 +67,9 @@ RESUMED = {
     'optim_wrapper': (),
     'param_scheduler': (),
 }
+
+#: Branches of unlabelled images that a data set may make though the model does not read them.
+UNREAD = ('weak', 'strong')
 
 
 @HOOKS.register_module()
@@ -425,11 +428,10 @@ def check_branches(datasets: Sequence[BaseSegDataset], model: nn.Module) -> list
     if not isinstance(model, SemiSupervisedSegmentor):
         return []
     given = {branch for split in splits.values() for branch in split.branch_pipelines}
-    views = {model.semi_train_cfg.teacher_view, model.semi_train_cfg.student_view}
-    views |= {view.view for view in model.extra_views}
-    unknown, missing = sorted(given - {*LABELED, *VIEWS, *views}), sorted(views - given)
+    read = model.branches
+    unknown, missing = sorted(given - {*LABELED, *UNREAD, *read}), sorted(read - given)
     if unknown or (missing and given - {*LABELED}):
-        what = f'the sources give {sorted(given)}, the model reads {sorted({*LABELED, *views})}'
+        what = f'the sources give {sorted(given)}, the model reads {sorted({*LABELED, *read})}'
         remedy = f'rename the branches {unknown}' if unknown else f'add the branches {missing}'
         return [Problem('train_dataloader', what, f'{remedy} in MultiBranch')]
     return []

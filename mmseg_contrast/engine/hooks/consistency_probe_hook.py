@@ -91,7 +91,7 @@ class ConsistencyProbeHook(Hook):
         images = self.model.data_preprocessor(copy.deepcopy(data_batch), training=True)['inputs']
         if not isinstance(images, dict):
             return [images[: self.num_images]]
-        view = self.model.semi_train_cfg.student_view
+        view = self.model.views[0].branch
         return [images[name][: self.num_images] for name in ('sup', view) if name in images]
 
     @torch.no_grad()

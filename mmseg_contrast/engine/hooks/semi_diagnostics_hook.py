@@ -93,7 +93,9 @@ class SemiDiagnosticsHook(Hook):
         if per_class:
             runner.visualizer.add_scalars(per_class, step=runner.iter + 1)
         # labels that teach nobody, or not yet, may be as wrong as they like
-        teaches = stats.get('unsup.consistency_ramp', 0) > 0
+        teaches = any(
+            value > 0 for name, value in stats.items() if name.endswith('consistency_ramp')
+        )
         if teaches and 'sup.share_per_class' in stats:
             self._warn_of_drift(
                 runner, stats['sup.share_per_class'], stats['unsup.share_per_class']

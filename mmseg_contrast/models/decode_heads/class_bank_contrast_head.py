@@ -154,13 +154,13 @@ class ClassBankContrastHead(ContrastHead):
         self.bank.hook.check()
         projection = self.embed(step.student)
         total, stats = self.zero(), {}
-        fills = self._bank_has_started() and step.target_labeled
+        fills = self._bank_has_started() and len(step.target_labeled) > 0
         if fills and self.bank_update == 'before':
             stats.update(self._stage(step, projection.detach(), teacher))
             self.bank.commit()
         prediction = step.align(self.predictor(projection))
         size = prediction.shape[2:]
-        num_labeled = 0 if step.labeled is None else len(step.labeled)
+        num_labeled = len(step.labeled)
         row_scores = None
         if self.memory_selectors is not None:
             unit = F.normalize(self.bank.rows, dim=2)
@@ -171,7 +171,7 @@ class ClassBankContrastHead(ContrastHead):
             ('unlabeled', step.pseudo, prediction[num_labeled:]),
         )
         for name, targets, vectors in parts:
-            if targets is None:
+            if not len(targets):
                 continue
             labels = nearest(targets.accepted_labels, size).flatten(1)
             raw, pixels = self._term(*self._subset(vectors.flatten(2), labels), row_scores)
@@ -224,7 +224,7 @@ class ClassBankContrastHead(ContrastHead):
             logits = step.teacher_labeled.logits[: len(targets)]
         else:
             owner, rows = self, step.align(student)[: len(targets)]
-            logits = None if step.logits is None else step.logits[: len(targets)]
+            logits = None if step.logits is None else step.logits[: len(targets)].detach()
         labels = nearest(targets.labels, rows.shape[2:])
         if logits is not None and self.confidence is not None:
             labels = labels.masked_fill(~self._is_good(logits, labels), targets.ignore_index)

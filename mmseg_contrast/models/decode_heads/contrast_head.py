@@ -179,7 +179,7 @@ class ContrastHead(BaseDecodeHead):
                 images that the teacher has not seen.
             teacher (ContrastHead, optional): The teacher's copy of this head.
         """
-        num_labeled = 0 if step.labeled is None else len(step.labeled)
+        num_labeled = len(step.labeled)
         labeled = student[:num_labeled]
         if step.teacher_labeled is not None and self.needs_teacher_on_labeled:
             labeled = teacher.embed(step.teacher_labeled).to(labeled)
@@ -275,7 +275,7 @@ class ContrastHead(BaseDecodeHead):
                 stacklevel=2,
             )
         labeled = PixelTargets.from_samples(batch_data_samples, self.ignore_index)
-        losses, stats = self.loss_by_step(SemiStep(Features(inputs), labeled, logits=logits))
+        losses, stats = self.loss_by_step(SemiStep.of_labels(inputs, labeled, logits))
         # MMEngine averages what it logs, which integers do not allow.
         stats = {k: v.value() if isinstance(v, Ratio) else v for k, v in stats.items()}
         return {**losses, **{k: v.float() for k, v in stats.items() if isinstance(v, Tensor)}}

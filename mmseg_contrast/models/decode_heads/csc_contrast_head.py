@@ -201,7 +201,7 @@ class CSCContrastHead(ContrastHead):
             self.limits,
         )
         anchors = F.normalize(gather_pixels(embedding.float(), index), dim=-1)
-        num_labeled = 0 if step.labeled is None else len(step.labeled)
+        num_labeled = len(step.labeled)
         halves = [
             (slice(0, num_labeled), None),
             (slice(num_labeled, len(anchors)), self._kept_share()),

@@ -125,7 +125,7 @@ class PixelContrastHead(ContrastHead):
         # Only sampled pixels are normalised: one gather, whose backward is one scatter.
         anchors = group_by_class(F.normalize(gather_pixels(embedding.float(), index), dim=-1))
         keys, mask = anchors, group_by_class(filled)
-        if step.pseudo is not None or not self.key_gradient:
+        if len(step.pseudo) or not self.key_gradient:
             with torch.no_grad():
                 keys = self.key_embedding(step, embedding.detach(), teacher)
                 keys = group_by_class(F.normalize(gather_pixels(keys.float(), index), dim=-1))
@@ -143,7 +143,7 @@ class PixelContrastHead(ContrastHead):
         known = labels != PixelTargets.ignore_index
         dropped = self.excluded[labels.where(known, 0)] | ~known
         labels = labels.masked_fill(dropped, PixelTargets.ignore_index)
-        num_labeled = 0 if step.labeled is None else len(step.labeled)
+        num_labeled = len(step.labeled)
         if 'labeled' not in self.sources:
             labels[:num_labeled] = PixelTargets.ignore_index
         if 'unlabeled' not in self.sources:

@@ -124,12 +124,12 @@ class MedianFrequencyWeights(nn.Module):
         return (share[:, None] * self.counts).sum(0)
 
     @torch.no_grad()
-    def forward(self, labeled: PixelTargets | None, pseudo: PixelTargets | None) -> Tensor | None:
+    def forward(self, labeled: PixelTargets, pseudo: PixelTargets) -> Tensor | None:
         """Count a step's targets and return the weights of shape (C,), or None before the start.
 
         Args:
-            labeled (PixelTargets, optional): Labels of this rank's images.
-            pseudo (PixelTargets, optional): Pseudo-labels of this rank's unlabelled images.
+            labeled (PixelTargets): Labels of this rank's images; may be empty.
+            pseudo (PixelTargets): Pseudo-labels of this rank's unlabelled images; may be empty.
 
         Raises:
             ValueError: If nothing has said how many images the sets have.
@@ -142,9 +142,8 @@ class MedianFrequencyWeights(nn.Module):
             )
         new = self.counts.new_zeros(2, self.num_classes + 1)
         for row, part in zip(new, (labeled, pseudo)):
-            if part is not None:
-                row[0] += len(part)
-                row[1:] += count_classes(part.labels, self.num_classes, part.ignore_index)
+            row[0] = len(part)
+            row[1:] = count_classes(part.labels, self.num_classes, part.ignore_index)
         all_reduce(new)
         images, counts = new[:, 0], new[:, 1:]
         # A set that a step lacks keeps its average.

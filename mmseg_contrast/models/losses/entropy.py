@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import torch
 from mmseg.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...structures import PixelTargets
 from ...utils.running_stats import Ratio
 from ..utils.dist import reduce_mean
 from ..utils.precision import without_autocast
 from ..utils.ramp import Ramp, current_iter
+from .unsupervised_loss import UnsupervisedLoss
 
 
 def pixel_entropy(logits: Tensor, valid: Tensor) -> Tensor:
@@ -38,7 +39,7 @@ def pixel_entropy(logits: Tensor, valid: Tensor) -> Tensor:
 
 
 @MODELS.register_module()
-class EntropyLoss(nn.Module):
+class EntropyLoss(UnsupervisedLoss):
     """Makes the student decide on the unlabelled images, whatever for.
 
     Source: Alonso et al., ICCV 2021, Eq. 7; mean over the pixels whose pseudo-label is not ignored.
@@ -56,13 +57,7 @@ class EntropyLoss(nn.Module):
     def forward(
         self, logits: Tensor, targets: PixelTargets, class_weight: Tensor | None = None
     ) -> tuple[dict[str, Tensor], dict[str, Ratio]]:
-        """Return the weighted loss and what to log of it.
-
-        Args:
-            logits (Tensor): Student logits of shape (B, C, H, W).
-            targets (PixelTargets): Pseudo-labels of the same images.
-            class_weight (Tensor, optional): Unused.
-        """
+        """Return the weighted loss and what to log of it; see :meth:`UnsupervisedLoss.forward`."""
         valid = targets.labels != targets.ignore_index
         raw = pixel_entropy(logits, valid)
         ramp = self.ramp(current_iter())

@@ -13,6 +13,7 @@ from ...utils.running_stats import Ratio
 from ..utils.dist import reduce_mean
 from ..utils.precision import without_autocast
 from ..utils.ramp import Ramp, current_iter
+from .unsupervised_loss import UnsupervisedLoss
 
 NORMS = ('valid', 'image', 'all', 'coverage', 'class_weight')
 
@@ -191,19 +192,19 @@ class PixelCrossEntropyLoss(nn.Module):
 
 
 @MODELS.register_module()
-class ConsistencyLoss(nn.Module):
+class ConsistencyLoss(UnsupervisedLoss):
     r"""Cross-entropy of the student with the teacher's labels on the unlabelled images.
 
     .. math::
         L = \lambda \, r(i) \, \frac{1}{\sum w} \sum_p w_p \sum_c -T(A x)_{pc} \log S(\hat A x)_{pc}
 
     Source: C3-SemiSeg (Zhou et al., ICCV 2021), Eq. 2 with the weight of Eq. 7, averaged as in its
-    published code; ``norm='image'`` averages as Eq. 2 does. Soft labels are
-    used where the targets have them, hard ones otherwise. With hard labels, weights that are a
+    published code; ``norm='image'`` averages as Eq. 2 does. With hard labels, weights that are a
     power of the confidence, and ``norm='all'``, it is Eq. 6 of Alonso et al. (ICCV 2021).
 
     Args:
         loss_weight (float): :math:`\lambda`.
+        hard (bool): Whether the label is the teacher's most likely class in place of its probabilities.
         norm (str): ``'valid'`` divides by the sum of the weights, ``'image'`` (Eq. 2) by that of each
             image and by the number of images, ``'all'`` by all pixels,
             ``'coverage'`` by the sum of the weights and by its share of all pixels: the fewer pixels are
@@ -215,27 +216,24 @@ class ConsistencyLoss(nn.Module):
     """
 
     def __init__(
-        self, loss_weight: float = 1.0, norm: str = 'valid', ramp: dict | None = None
+        self,
+        loss_weight: float = 1.0,
+        hard: bool = False,
+        norm: str = 'valid',
+        ramp: dict | None = None,
     ) -> None:
         super().__init__()
         self.loss_weight = loss_weight
+        self.needs_probs = not hard
         self.norm = _check_norm(norm, type(self).__name__)
         self.ramp = Ramp(**(ramp or {}))
 
     def forward(
         self, logits: Tensor, targets: PixelTargets, class_weight: Tensor | None = None
     ) -> tuple[dict[str, Tensor], dict[str, Ratio | float]]:
-        """Return the weighted loss and what to log of it.
-
-        Args:
-            logits (Tensor): Student logits of shape (B, C, H, W).
-            targets (PixelTargets): Selected pseudo-labels of the same images.
-            class_weight (Tensor, optional): Factor of each class, (C,).
-        """
-        labels = targets.labels if targets.probs is None else targets.probs
-        raw = pixel_cross_entropy(
-            logits, labels, targets.weight, class_weight, self.norm, targets.ignore_index
-        )
+        """Return the weighted loss and what to log of it; see :meth:`UnsupervisedLoss.forward`."""
+        labels = targets.probs if self.needs_probs else targets.labels
+        raw = pixel_cross_entropy(logits, labels, targets.weight, class_weight, self.norm)
         ramp = self.ramp(current_iter())
         return (
             {'loss_consistency': self.loss_weight * ramp * raw},

@@ -1,9 +1,9 @@
 """Mixing: images of a batch exchange regions or change as a whole, on the device."""
 
 from .augmented_views import AugmentedViews
-from .base import Mixed
+from .base import Mixed, Mixing
 from .class_mix import class_mix
 from .cross_set_cutmix import CrossSetCutMix
 from .ring_cutmix import RingCutMix
 
-__all__ = ['AugmentedViews', 'CrossSetCutMix', 'Mixed', 'RingCutMix', 'class_mix']
+__all__ = ['AugmentedViews', 'CrossSetCutMix', 'Mixed', 'Mixing', 'RingCutMix', 'class_mix']

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 from mmseg.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...structures import PixelTargets
 from ..utils import check_length, current_iter, in_iterations
-from .base import Mixed
+from .base import Mixed, Mixing
 from .batch_color import gaussian_blur, jitter_color
 from .batch_geometry import flip_and_resize
 from .class_mix import class_mix
@@ -72,7 +72,7 @@ class View:
 
 
 @MODELS.register_module()
-class AugmentedViews(nn.Module):
+class AugmentedViews(Mixing):
     """Augments the images on the device, and their labels, pseudo-labels and weights with them.
 
     Labelled images get one weak view, each unlabelled one gets A strong views (augmentation anchoring):
@@ -95,6 +95,8 @@ class AugmentedViews(nn.Module):
     Raises:
         ValueError: If an argument is out of its range.
     """
+
+    drops_probs = True
 
     def __init__(
         self,
@@ -133,28 +135,16 @@ class AugmentedViews(nn.Module):
 
     @torch.no_grad()
     def forward(
-        self,
-        images: Tensor,
-        labeled: PixelTargets | None,
-        pseudo: PixelTargets,
-        num_target: int | None = None,
+        self, images: Tensor, labeled: PixelTargets, pseudo: PixelTargets, num_target: int
     ) -> Mixed:
-        """Make the views of a batch.
+        """Make the views of a batch: B_L + A B_U images and their hard targets.
 
-        Args:
-            images (Tensor): Normalised images of shape (B_L + B_U, C, H, W), labelled ones first.
-            labeled (PixelTargets, optional): Targets of the labelled images.
-            pseudo (PixelTargets): Targets of the unlabelled images.
-            num_target (int, optional): Labelled images of the target domain, which come first.
-
-        Returns:
-            Mixed: B_L + A B_U images and their hard targets; ``align`` leaves outputs as they are.
+        See :meth:`Mixing.forward`.
         """
-        num_labeled = len(images) - len(pseudo)
-        split = num_labeled if num_target is None else num_target
+        num_labeled = len(labeled)
         weak = [
             self._view(self.weak, images[part], labeled[part])
-            for part in (slice(0, split), slice(split, num_labeled))
+            for part in (slice(0, num_target), slice(num_target, num_labeled))
             if part.start < part.stop
         ]
         hard = PixelTargets(pseudo.labels, pseudo.weight)
@@ -162,9 +152,9 @@ class AugmentedViews(nn.Module):
             self._view(self.strong, images[num_labeled:], hard) for _ in range(self.num_views)
         ]
         views = torch.cat([image for image, _ in weak + strong])
-        labeled = PixelTargets.cat([target for _, target in weak]) if weak else None
+        labeled = PixelTargets.cat([target for _, target in weak]) if weak else labeled
         pseudo = PixelTargets.cat([target for _, target in strong])
-        return Mixed(views, labeled, pseudo, lambda x: x, moved=True)
+        return Mixed(views, labeled, pseudo, moved=True)
 
     def _view(
         self, view: View, images: Tensor, targets: PixelTargets

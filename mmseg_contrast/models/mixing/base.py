@@ -1,25 +1,25 @@
-"""What a mixing slot returns."""
+"""What every mixing does."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...structures import PixelTargets
 
 
-@dataclass
+def _identity(x: Tensor) -> Tensor:
+    return x
+
+
+@dataclass(frozen=True)
 class Mixed:
     """Mixed images, and how outputs on them and targets come together.
 
-    A mixing is called with the images (B_L + B_U, C, H, W), labelled ones first, ``labeled`` (or
-    None), ``pseudo`` and ``num_target``, the number of labelled images of the target domain, which
-    come first. One that loses no pixel leaves the targets alone and un-mixes the student's outputs;
-    one that does lose pixels *moves* the targets and leaves the outputs alone, and may return several
-    views of each unlabelled image. Either way ``align(output)`` and the targets speak of the same
-    pixels.
+    ``align(output)`` and the targets speak of the same pixels.
 
     Attributes:
         images (Tensor): Mixed images of shape (B_L + V, C, H, W), labelled ones first.
@@ -30,7 +30,34 @@ class Mixed:
     """
 
     images: Tensor
-    labeled: PixelTargets | None
+    labeled: PixelTargets
     pseudo: PixelTargets
-    align: Callable[[Tensor], Tensor]
+    align: Callable[[Tensor], Tensor] = _identity
     moved: bool = False
+
+
+class Mixing(nn.Module):
+    """Exchanges or changes regions of the images of a batch, on the device.
+
+    It gets normalised images with their targets, labelled ones first, and gives :class:`Mixed`. One that
+    loses no pixel leaves the targets alone and un-mixes the student's outputs by ``align``. One that does
+    lose pixels *moves* the targets and leaves the outputs alone; it may return several views of each
+    unlabelled image. A step calls it once for each view that is mixed: for the first one with the labelled
+    images, for the others with none.
+    """
+
+    #: Whether the targets that come out have no probabilities, so that losses must use hard labels.
+    drops_probs = False
+
+    @abstractmethod
+    def forward(
+        self, images: Tensor, labeled: PixelTargets, pseudo: PixelTargets, num_target: int
+    ) -> Mixed:
+        """Mix a batch.
+
+        Args:
+            images (Tensor): Images of shape (B_L + B_U, C, H, W), labelled ones first.
+            labeled (PixelTargets): Targets of the B_L labelled images; may be empty.
+            pseudo (PixelTargets): Targets of the B_U unlabelled images.
+            num_target (int): Labelled images of the domain of the unlabelled ones; these come first.
+        """

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import torch
 from mmseg.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...structures import PixelTargets
 from ...structures.pixel_targets import nearest, swap_pixels
-from .base import Mixed
+from .base import Mixed, Mixing
 
 PAIRS = ('random', 'cross', 'intra', 'unlabeled')
 
 
 @MODELS.register_module()
-class CrossSetCutMix(nn.Module):
+class CrossSetCutMix(Mixing):
     r"""Two images of a pair exchange the inside of one random box; both mixes are kept.
 
     .. math:: x_{a}' = m \odot x_a + (1 - m) \odot x_b, \quad x_{b}' = m \odot x_b + (1 - m) \odot x_a
@@ -57,23 +57,9 @@ class CrossSetCutMix(nn.Module):
 
     @torch.no_grad()
     def forward(
-        self,
-        images: Tensor,
-        labeled: PixelTargets | None,
-        pseudo: PixelTargets,
-        num_target: int | None = None,
+        self, images: Tensor, labeled: PixelTargets, pseudo: PixelTargets, num_target: int
     ) -> Mixed:
-        """Mix a batch.
-
-        Args:
-            images (Tensor): Images of shape (B_L + B_U, C, H, W), labelled ones first.
-            labeled (PixelTargets, optional): Targets of the labelled images.
-            pseudo (PixelTargets): Targets of the unlabelled images.
-            num_target (int, optional): Unused: all domains take part.
-
-        Returns:
-            Mixed: Mixed images; ``align`` un-mixes.
-        """
+        """Mix a batch, images of all domains alike; see :meth:`Mixing.forward`."""
         num_labeled = len(images) - len(pseudo)
         first, second = self._draw_pairs(num_labeled, len(images), images.device)
         boxes = draw_boxes(len(first), images.shape[2:], self.area, images.device)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import torch
 from mmseg.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...structures import PixelTargets
 from ...structures.pixel_targets import swap_pixels
-from .base import Mixed
+from .base import Mixed, Mixing
 from .cross_set_cutmix import place_boxes
 
 
 @MODELS.register_module()
-class RingCutMix(nn.Module):
+class RingCutMix(Mixing):
     r"""Each unlabelled image takes the inside of a random box from the next one, with its labels.
 
     .. math:: x_i' = m_i \odot x_i + (1 - m_i) \odot x_{i+1}
@@ -38,26 +38,12 @@ class RingCutMix(nn.Module):
 
     @torch.no_grad()
     def forward(
-        self,
-        images: Tensor,
-        labeled: PixelTargets | None,
-        pseudo: PixelTargets,
-        num_target: int | None = None,
+        self, images: Tensor, labeled: PixelTargets, pseudo: PixelTargets, num_target: int
     ) -> Mixed:
-        """Mix a batch.
-
-        Args:
-            images (Tensor): Images of shape (B_L + B_U, C, H, W), labelled ones first.
-            labeled (PixelTargets, optional): Targets of the labelled images.
-            pseudo (PixelTargets): Targets of the unlabelled images.
-            num_target (int, optional): Unused: no labelled image takes part.
-
-        Returns:
-            Mixed: Mixed images; the targets have moved with them.
-        """
-        known, unlabeled = images.split([len(images) - len(pseudo), len(pseudo)])
+        """Mix the unlabelled images of a batch; see :meth:`Mixing.forward`."""
+        known, unlabeled = images.split([len(labeled), len(pseudo)])
         width = torch.rand(len(pseudo), 1, device=images.device) * (1 - self.area) + self.area
         keep = ~place_boxes(self.area / width, width, images.shape[2:])
         order = torch.arange(len(pseudo), device=images.device).roll(-1)
         images = torch.cat([known, swap_pixels(unlabeled, keep, order)])
-        return Mixed(images, labeled, pseudo.mix(keep, order), lambda x: x, moved=True)
+        return Mixed(images, labeled, pseudo.mix(keep, order), moved=True)

@@ -1,5 +1,7 @@
 """Perturbations of features."""
 
+from .base import ViewPerturbation
 from .channel_dropout import ChannelDropout
+from .complementary_dropout import ComplementaryDropout
 
-__all__ = ['ChannelDropout']
+__all__ = ['ChannelDropout', 'ComplementaryDropout', 'ViewPerturbation']

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import torch.nn.functional as F
 from mmseg.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
+
+from .base import ViewPerturbation
 
 
 @MODELS.register_module()
-class ChannelDropout(nn.Module):
+class ChannelDropout(ViewPerturbation):
     """Drops each channel of each image's features with one probability, and scales the rest up.
 
     Source: the feature perturbation of UniMatch (Yang et al., CVPR 2023), section 3.2, which drops
@@ -31,12 +33,11 @@ class ChannelDropout(nn.Module):
         self.prob = prob
         self.stages = stages
 
-    def forward(self, stages: Sequence[Tensor]) -> list[Tensor]:
-        """Perturb features.
+    def forward(self, views: Sequence[Sequence[Tensor]]) -> list[list[Tensor]]:
+        """Perturb each view on its own; see :meth:`ViewPerturbation.forward`."""
+        return [self._drop(stages) for stages in views]
 
-        Args:
-            stages (Sequence[Tensor]): Feature maps of the backbone, each (B, D_i, h_i, w_i).
-        """
+    def _drop(self, stages: Sequence[Tensor]) -> list[Tensor]:
         chosen = range(len(stages)) if self.stages is None else self.stages
         chosen = {index % len(stages) for index in chosen}
         return [F.dropout2d(x, self.prob) if i in chosen else x for i, x in enumerate(stages)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,7 +16,15 @@ from mmseg.structures import SegDataSample
 from mmseg.utils import add_prefix
 from torch import Tensor, nn
 
-from ...structures import Features, PixelTargets, SemiStep, count_classes
+from ...structures import (
+    Features,
+    LabeledImages,
+    PixelTargets,
+    PseudoLabels,
+    SemiStep,
+    StudentOutput,
+    count_classes,
+)
 from ...utils.running_stats import Ratio, RunningStats
 from ..decode_heads import ContrastHead
 from ..losses import PixelCrossEntropyLoss
@@ -34,12 +43,10 @@ from ..utils import (
 from ..utils.decode_taps import add_tap, take_taps
 from ..utils.ramp import max_iters
 from .decode_head_check import check_decode_head
-from .student_view import StudentView
+from .loss_log import LossLog
+from .student_view import Perturbations, StudentView
 
 BRANCHES = ('student', 'teacher')
-VIEWS = ('weak', 'strong')
-#: ``strong2`` is a strong view that is drawn on its own.
-TEACHER_VIEWS = (*VIEWS, 'strong2')
 LABELED = ('sup', 'source')
 TEACHER_NORMS = ('running', 'batch')
 Samples = list[SegDataSample]
@@ -82,12 +89,13 @@ class SemiSupervisedSegmentor(EncoderDecoder):
     ``source`` (labelled, of another domain) and ``weak`` and ``strong`` (unlabelled, same geometry); each
     set may be absent. One step:
 
-    1. the teacher predicts the weak images; the ``selector`` says which pixels are trusted; labels and
-       pseudo-labels are counted for the ``class_weights``;
-    2. labelled and strong images are joined and go through ``mixing``;
-    3. one student forward; its outputs are brought back into the layout of the targets;
-    4. loss = supervised + consistency (``unsup_loss``) + each :class:`ContrastHead` among the
-       auxiliary heads.
+    1. read: images and masks of the labelled images;
+    2. pseudo-label: the teacher predicts the weak images, and the ``selector`` says which pixels are
+       trusted; labels and pseudo-labels are counted for the ``class_weights``;
+    3. mix: labelled images and the ``views`` of the unlabelled ones go through ``mixing``;
+    4. student: one forward of all of them; its outputs are brought back into the layout of the targets;
+    5. terms: loss = supervised + ``unsup_loss`` of each view + each :class:`ContrastHead` among the
+       auxiliary heads, which sees the labelled images and the first view.
 
     Before ``burn_in`` iterations have passed, only the labelled images are used. A batch without
     branches trains as in a plain ``EncoderDecoder``.
@@ -101,14 +109,13 @@ class SemiSupervisedSegmentor(EncoderDecoder):
             none has no such term.
         class_weights (dict, optional): Config of the weights of classes in the supervised losses and
             in those on pseudo-labels; none weighs all alike. Needs ``PixelCrossEntropyLoss``.
-        extra_views (list[dict], optional): Arguments of :class:`StudentView`: further views of the
-            unlabelled images that ``unsup_loss`` is applied to, beside ``student_view``.
+        views (Sequence[dict]): Arguments of :class:`StudentView`, one for each view of the unlabelled
+            images that the student learns from. Their losses are ``unsup.*``; of several views
+            ``unsup.<branch>.*``.
         semi_train_cfg (dict, optional): ``burn_in`` (float, default 0): iterations on labels
-            alone, or a share of the training in (0, 1);
-            ``hard_labels`` (bool, default False): the unsupervised loss sees the teacher's argmax
-            instead of its probabilities; ``teacher_view`` and ``student_view`` (``'weak'`` and
-            ``'strong'``): the branch that each of them sees; ``teacher_norm``: ``'running'`` (default)
-            or ``'batch'``, see :class:`TeacherBranch`.
+            alone, or a share of the training in (0, 1); ``teacher_view`` (``'weak'``): the branch
+            that the teacher sees; ``teacher_norm``: ``'running'`` (default) or ``'batch'``, see
+            :class:`TeacherBranch`.
         semi_test_cfg (dict, optional): ``predict_on``: ``'student'`` (default) or ``'teacher'``.
         kwargs: Arguments of MMSeg's ``EncoderDecoder``.
 
@@ -123,7 +130,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         mixing: dict | None = None,
         unsup_loss: dict | list[dict] | None = None,
         class_weights: dict | None = None,
-        extra_views: list[dict] | None = None,
+        views: Sequence[dict] = (dict(branch='strong'),),
         semi_train_cfg: dict | None = None,
         semi_test_cfg: dict | None = None,
         **kwargs: Any,
@@ -148,21 +155,15 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         self.selector = build_slot('selector', selector, known)
         self.mixing = build_slot('mixing', mixing, known)
         self.class_weights = build_slot('class_weights', class_weights, known)
-        if isinstance(unsup_loss, list):
-            self.unsup_loss = nn.ModuleList(MODELS.build(cfg) for cfg in unsup_loss)
-        else:
-            self.unsup_loss = None if unsup_loss is None else MODELS.build(unsup_loss)
-        if extra_views and self.unsup_loss is None:
-            raise ValueError(
-                f'extra_views={[view["view"] for view in extra_views]} do nothing without unsup_loss, '
-                'which is applied to them: give unsup_loss, or leave them out.'
-            )
-        self.extra_views = nn.ModuleList(StudentView(**view) for view in extra_views or [])
+        self.unsup_loss = nn.ModuleList(MODELS.build(cfg) for cfg in _as_list(unsup_loss))
+        self.views = [StudentView(**view) for view in views]
+        self.perturbation = Perturbations(self.views)
         self.semi_test_cfg = _read_test_cfg(**(semi_test_cfg or {}))
         for part in self.modules():
             if isinstance(ramp := getattr(part, 'ramp', None), Ramp):
                 ramp.follow_burn_in(self.semi_train_cfg.burn_in)
         self._check_heads()
+        self._check_views()
 
         self.register_buffer('ema_steps', torch.zeros((), dtype=torch.long))
         #: Whether a checkpoint with a teacher has been loaded, which must then not be overwritten.
@@ -210,6 +211,29 @@ class SemiSupervisedSegmentor(EncoderDecoder):
                 if not isinstance(head, ContrastHead):
                     _check_takes_class_weights(name, head)
 
+    def _check_views(self) -> None:
+        branches = [view.branch for view in self.views]
+        for branch in branches:
+            if branches.count(branch) > 1:
+                raise ValueError(
+                    f"views names the branch '{branch}' twice: give each view its own."
+                )
+        if not branches:
+            raise ValueError(
+                "views is empty: name a branch, such as views=[dict(branch='strong')]."
+            )
+        if len(branches) > 1 and not len(self.unsup_loss):
+            raise ValueError(
+                f'views names {branches}, but without unsup_loss nothing is learnt from more than the '
+                'first one: add an unsup_loss or leave one view.'
+            )
+        soft = [type(loss).__name__ for loss in self.unsup_loss if loss.needs_probs]
+        if soft and self.mixing is not None and self.mixing.drops_probs:
+            raise ValueError(
+                f'{type(self.mixing).__name__} moves hard labels alone, and {soft[0]} has soft ones: set '
+                'hard=True in unsup_loss, or change mixing.'
+            )
+
     def contrast_heads(self, teacher: bool = False) -> list[tuple[str, ContrastHead]]:
         """Return the names and modules of the contrast heads among the auxiliary heads.
 
@@ -226,6 +250,21 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         if isinstance(heads, nn.ModuleList):
             return [(f'aux_{i}', head) for i, head in enumerate(heads)]
         return [('aux', heads)]
+
+    @property
+    def burn_in(self) -> int:
+        """Iterations on labels alone."""
+        return in_iterations(self.semi_train_cfg.burn_in)
+
+    @property
+    def burnt_in(self) -> bool:
+        """Whether the iterations on labels alone are over."""
+        return current_iter() >= self.burn_in
+
+    @property
+    def branches(self) -> set[str]:
+        """Branches of the unlabelled images that the model reads."""
+        return {self.semi_train_cfg.teacher_view, *(view.branch for view in self.views)}
 
     def teacher_ema(self) -> NamedEMA:
         """Pair the teacher's state with the student's, for :class:`MeanTeacherHook`."""
@@ -244,11 +283,6 @@ class SemiSupervisedSegmentor(EncoderDecoder):
 
     # ------------------------------------------------------------------ training
 
-    @property
-    def burn_in(self) -> int:
-        """Iterations on labels alone."""
-        return in_iterations(self.semi_train_cfg.burn_in)
-
     def _check_unlabeled(self) -> None:
         """Refuse to train on unlabelled images from which nothing can be learnt."""
         self.hook.check()
@@ -258,7 +292,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
                 f'{max_iters()} iterations, so that no unlabelled image is used: shorten it, give a '
                 'share of the training (0.1), or raise train_cfg.max_iters.'
             )
-        if self.unsup_loss is None and not self.contrast_heads():
+        if not len(self.unsup_loss) and not self.contrast_heads():
             raise ValueError(
                 'nothing learns from the unlabelled images: the model has neither unsup_loss nor a '
                 'contrast head; give one, or train on the labelled images alone.'
@@ -276,93 +310,49 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         """
         if not isinstance(inputs, dict):
             return super().loss(inputs, data_samples)
+        log = LossLog(self.running_stats)
+        labeled = self._read_labeled(inputs, data_samples)
+        pseudo = self._read_unlabeled(inputs, data_samples, log)
+        class_weight = self._weigh_classes(labeled, pseudo, log)
+        mixed = self._mix(labeled, pseudo, inputs)
+        step = self._run_student(mixed, labeled, pseudo, class_weight)
+        if self.selector is not None:
+            known = len(step.labeled)
+            self.selector.observe(step.logits[:known].detach(), step.labeled.labels)
+
+        log.add('sup', self.loss_by_gt(step))
+        for view in step.views:
+            log.add(view.name, *self.loss_by_pseudo(view, class_weight), weight=view.weight)
+        heads, teachers = self.contrast_heads(), self.contrast_heads(teacher=True)
+        for (name, head), (_, teacher) in zip(heads, teachers):
+            prefix = 'contrast' if len(heads) == 1 else f'contrast.{name}'
+            log.add(prefix, *head.loss_by_step(step, teacher))
+        return log.losses
+
+    def _read_labeled(self, inputs: dict[str, Tensor], data_samples: dict) -> LabeledImages:
         present = [name for name in LABELED if name in inputs]
+        if not present:
+            images = next(iter(inputs.values()))[:0]
+            return LabeledImages(images, PixelTargets.ignored(images), [], 0)
         samples = [sample for name in present for sample in data_samples[name]]
-        images = torch.cat([inputs[name] for name in present]) if present else None
-        step = SemiStep(Features(()))
-        if present:
-            step.labeled = PixelTargets.from_samples(samples, self.decode_head.ignore_index)
-            step.num_target = len(data_samples.get('sup', []))
-        stats: Stats = {}
-        teacher_view = self.semi_train_cfg.teacher_view
-        student_view = self.semi_train_cfg.student_view
-        if student_view in inputs:
+        targets = PixelTargets.from_samples(samples, self.decode_head.ignore_index)
+        images = _join([inputs[name] for name in present])
+        return LabeledImages(images, targets, samples, len(data_samples.get('sup', [])))
+
+    def _read_unlabeled(
+        self, inputs: dict[str, Tensor], data_samples: dict, log: LossLog
+    ) -> PseudoLabels:
+        branch = self.semi_train_cfg.teacher_view
+        if branch in inputs:
             self._check_unlabeled()
-        burnt_in = current_iter() >= self.burn_in
-        if student_view in inputs and burnt_in:
-            step.teacher, step.pseudo, stats = self.get_pseudo_labels(
-                inputs[teacher_view], data_samples[teacher_view]
-            )
-        class_weight = None
-        if self.class_weights is not None:
-            class_weight = self.class_weights(step.target_labeled, step.pseudo)
-            if class_weight is not None:
-                stats['class_weight_per_class'] = class_weight
-        labeled_images, unmixed = images, step.pseudo
-        if step.pseudo is not None:
-            if known := step.target_labeled:
-                counts = count_classes(known.labels, self.num_classes, known.ignore_index)
-                stats['sup.share_per_class'] = _shares(counts)
-            unlabeled = inputs[student_view]
-            images = unlabeled if images is None else torch.cat([images, unlabeled])
-            mixed = self._mix(images, step.labeled, step.pseudo, step.num_target)
-            images, step.align = mixed.images, mixed.align
-            step.labeled, step.pseudo = mixed.labeled, mixed.pseudo
-            if mixed.moved:
-                step.teacher = None
-                labeled_images = images[: len(samples)]
-                samples = step.labeled.to_samples() if samples else []
-        elif images is None:
-            # Unlabelled images during the burn-in: nothing to learn from, but a graph to step through.
-            images = inputs[student_view]
-        if (
-            samples
-            and burnt_in
-            and any(h.needs_teacher_on_labeled for _, h in self.contrast_heads())
-        ):
-            with torch.no_grad():
-                step.teacher_labeled, _ = self._forward_branch(self.teacher, labeled_images)
-
-        step.student, logits = self._forward_branch(self, images)
-        logits = step.align(logits)
-        step.logits = logits.detach()
-        losses = self.loss_by_gt(logits, step, samples, class_weight)
-        if step.labeled is not None and self.selector is not None:
-            self.selector.observe(step.logits[: len(step.labeled)], step.labeled.labels)
-        if step.pseudo is not None and self.unsup_loss is not None:
-            losses.update(
-                self.loss_by_pseudo(logits[-len(step.pseudo) :], step.pseudo, class_weight)
-            )
-            for view in self.extra_views:
-                losses.update(self._loss_by_view(view, inputs, unmixed, class_weight))
-        losses.update(self._loss_by_contrast(step))
-        self.running_stats.add(stats)
-        return losses
-
-    def loss_by_gt(
-        self, logits: Tensor, step: SemiStep, samples: Samples, class_weight: Tensor | None = None
-    ) -> dict[str, Tensor]:
-        """Compute the supervised losses of the decode head and the ordinary auxiliary heads.
-
-        Args:
-            logits (Tensor): Aligned logits at image resolution, labelled images first.
-            step (SemiStep): The step; its ``student`` features feed the auxiliary heads.
-            samples (list[SegDataSample]): Data samples of the B_L labelled images.
-            class_weight (Tensor, optional): Factor of each class, (C,).
-        """
-        outputs = {'decode': (self.decode_head, logits)}
-        for name, head in self._auxiliary():
-            if not isinstance(head, ContrastHead):
-                low = self._logits(head, step.student.stages)
-                outputs[name] = (head, step.align(self._upsample(head, low, logits.shape[2:])))
-        losses: dict[str, Tensor] = {}
-        for name, (head, output) in outputs.items():
-            if samples:
-                value = supervised_losses(head, output[: len(samples)], samples, class_weight)
-            else:
-                value = {'loss_none': output.sum() * 0}
-            losses.update(add_prefix(value, f'sup.{name}'))
-        return losses
+        if branch in inputs and self.burnt_in:
+            features, targets, stats = self.get_pseudo_labels(inputs[branch], data_samples[branch])
+            log.add('unsup', stats=stats)
+            return PseudoLabels(targets, features)
+        # Unlabelled images alone, during the burn-in: nothing to learn from, but a graph to step through.
+        alone = not any(name in inputs for name in LABELED)
+        images = inputs[branch] if alone else next(iter(inputs.values()))[:0]
+        return PseudoLabels(PixelTargets.ignored(images, self.num_classes))
 
     @torch.no_grad()
     def get_pseudo_labels(
@@ -379,7 +369,6 @@ class SemiSupervisedSegmentor(EncoderDecoder):
             tuple: Teacher's features of the images; the selected targets; statistics to log.
         """
         features, logits = self._forward_branch(self.teacher, images)
-        # The valid map is of our own making: the ignore index of the masks means nothing in it.
         valid = PixelTargets.from_samples(samples).weight > 0
         probs = logits.softmax(1)
         if self.selector is None:
@@ -387,73 +376,126 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         else:
             weight, stats = self.selector(probs, valid)
         labels = top_class(probs).labels.masked_fill(~valid, PixelTargets.ignore_index)
-        targets = PixelTargets(labels, weight, None if self.semi_train_cfg.hard_labels else probs)
-        stats = {**stats, **_coverage(targets, self.num_classes)}
-        return features, targets, add_prefix(stats, 'unsup')
+        targets = PixelTargets(labels, weight, probs)
+        return features, targets, {**stats, **_coverage(targets, self.num_classes)}
 
-    def loss_by_pseudo(
-        self,
-        logits: Tensor,
-        targets: PixelTargets,
-        class_weight: Tensor | None = None,
-        prefix: str = 'unsup',
-    ) -> dict[str, Tensor]:
-        """Compute the losses on the pseudo-labels.
-
-        Args:
-            logits (Tensor): Aligned student logits of the unlabelled images.
-            targets (PixelTargets): Their selected pseudo-labels.
-            class_weight (Tensor, optional): Factor of each class, (C,).
-            prefix (str): Prefix of the names of losses and statistics.
-        """
-        terms = self.unsup_loss
-        losses: dict[str, Tensor] = {}
-        for term in terms if isinstance(terms, nn.ModuleList) else [terms]:
-            values, stats = term(logits, targets, class_weight)
-            losses.update(add_prefix(values, prefix))
-            self.running_stats.add(add_prefix(stats, prefix))
-        return losses
-
-    def _loss_by_view(
-        self,
-        view: StudentView,
-        inputs: dict[str, Tensor],
-        pseudo: PixelTargets,
-        class_weight: Tensor | None,
-    ) -> dict[str, Tensor]:
-        images = view.images(inputs)
-        mixed = Mixed(images, None, pseudo, lambda x: x)
-        if view.mix:
-            mixed = self._mix(images, None, pseudo)
-        _, logits = self._forward_branch(self, mixed.images, view.perturbation)
-        losses = self.loss_by_pseudo(
-            mixed.align(logits), mixed.pseudo, class_weight, f'unsup.{view.view}'
-        )
-        return {name: view.weight * value for name, value in losses.items()}
-
-    def _loss_by_contrast(self, step: SemiStep) -> dict[str, Tensor]:
-        heads = self.contrast_heads()
-        losses: dict[str, Tensor] = {}
-        for (name, head), (_, teacher) in zip(heads, self.contrast_heads(teacher=True)):
-            prefix = 'contrast' if len(heads) == 1 else f'contrast.{name}'
-            if step.labeled is None and step.pseudo is None:
-                value, stats = {'loss_contrast': head.zero()}, {}
-            else:
-                value, stats = head.loss_by_step(step, teacher)
-            losses.update(add_prefix(value, prefix))
-            self.running_stats.add(add_prefix(stats, prefix))
-        return losses
+    def _weigh_classes(
+        self, labeled: LabeledImages, pseudo: PseudoLabels, log: LossLog
+    ) -> Tensor | None:
+        known = labeled.targets[: labeled.num_target]
+        if len(known) and len(pseudo):
+            log.add('sup', stats={'share_per_class': _shares(known, self.num_classes)})
+        if self.class_weights is None:
+            return None
+        weight = self.class_weights(known, pseudo.targets)
+        if weight is not None:
+            log.add('sup', stats={'class_weight_per_class': weight})
+        return weight
 
     def _mix(
+        self, labeled: LabeledImages, pseudo: PseudoLabels, inputs: dict[str, Tensor]
+    ) -> list[Mixed]:
+        if not len(pseudo):
+            return [Mixed(labeled.images, labeled.targets, pseudo.targets)]
+        mixed = []
+        for view in self.views:
+            images = _join([labeled.images, view.images(inputs)])
+            targets = labeled.targets, pseudo.targets
+            if view.mix and self.mixing is not None:
+                mixed.append(self.mixing(images, *targets, labeled.num_target))
+            else:
+                mixed.append(Mixed(images, *targets))
+            labeled = labeled.none()  # they go with the first view
+        return mixed
+
+    def _run_student(
         self,
-        images: Tensor,
-        labeled: PixelTargets | None,
-        pseudo: PixelTargets,
-        num_target: int | None = None,
-    ) -> Mixed:
-        if self.mixing is None:
-            return Mixed(images, labeled, pseudo, lambda x: x)
-        return self.mixing(images, labeled, pseudo, num_target)
+        mixed: list[Mixed],
+        labeled: LabeledImages,
+        pseudo: PseudoLabels,
+        class_weight: Tensor | None,
+    ) -> SemiStep:
+        sizes = [len(each.images) for each in mixed]
+        features, logits = self._forward_branch(
+            self, _join([each.images for each in mixed]), [len(each.pseudo) for each in mixed]
+        )
+        parts = logits.split(sizes)
+        first = mixed[0]
+        joint = first.align(parts[0])
+        views = []
+        if len(pseudo) and len(self.unsup_loss):
+            outputs = [joint[len(labeled) :]]
+            outputs += [each.align(part) for each, part in zip(mixed[1:], parts[1:])]
+            views = [
+                StudentOutput(self._prefix(view), output, each.pseudo, view.weight)
+                for view, output, each in zip(self.views, outputs, mixed)
+            ]
+        return SemiStep(
+            student=features if len(mixed) == 1 else features[: sizes[0]],
+            labeled=first.labeled,
+            pseudo=first.pseudo,
+            num_target=labeled.num_target,
+            samples=first.labeled.to_samples() if first.moved else labeled.samples,
+            logits=joint,
+            views=views,
+            teacher=None if first.moved else pseudo.features,
+            teacher_labeled=self._show_teacher(
+                first.images[: len(labeled)] if first.moved else labeled.images
+            ),
+            class_weight=class_weight,
+            align=first.align,
+        )
+
+    @torch.no_grad()
+    def _show_teacher(self, labeled: Tensor) -> Features | None:
+        asked = any(head.needs_teacher_on_labeled for _, head in self.contrast_heads())
+        if not (asked and self.burnt_in and len(labeled)):
+            return None
+        return self._forward_branch(self.teacher, labeled)[0]
+
+    def loss_by_gt(self, step: SemiStep) -> dict[str, Tensor]:
+        """Compute the supervised losses of the decode head and the ordinary auxiliary heads.
+
+        Args:
+            step (SemiStep): The step.
+        """
+        size, number = step.logits.shape[2:], len(step.labeled)
+        outputs = {'decode': (self.decode_head, step.logits)}
+        for name, head in self._auxiliary():
+            if not isinstance(head, ContrastHead):
+                low = self._logits(head, step.student.stages)
+                outputs[name] = (head, step.align(self._upsample(head, low, size)))
+        losses: dict[str, Tensor] = {}
+        for name, (head, output) in outputs.items():
+            if number:
+                own = supervised_losses(head, output[:number], step.samples, step.class_weight)
+            else:
+                own = {'loss_none': output.sum() * 0}
+            losses.update(add_prefix(own, name))
+        return losses
+
+    def loss_by_pseudo(
+        self, view: StudentOutput, class_weight: Tensor | None = None
+    ) -> tuple[dict[str, Tensor], Stats]:
+        """Compute the losses of one view on the pseudo-labels, before the view's weight.
+
+        Args:
+            view (StudentOutput): The student's output and its targets.
+            class_weight (Tensor, optional): Factor of each class, (C,).
+
+        Returns:
+            tuple[dict, dict]: Losses, and statistics to log.
+        """
+        losses: dict[str, Tensor] = {}
+        stats: Stats = {}
+        for term in self.unsup_loss:
+            own_losses, own_stats = term(view.logits, view.targets, class_weight)
+            losses.update(own_losses)
+            stats.update(own_stats)
+        return losses, stats
+
+    def _prefix(self, view: StudentView) -> str:
+        return 'unsup' if len(self.views) == 1 else f'unsup.{view.branch}'
 
     def student_features(self, images: Tensor) -> Features:
         """Return what the contrast heads see of images, without augmentation or mixing.
@@ -464,11 +506,10 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         return self._forward_branch(self, images)[0]
 
     def _forward_branch(
-        self, branch: EncoderDecoder, images: Tensor, perturbation: nn.Module | None = None
+        self, branch: EncoderDecoder, images: Tensor, views: Sequence[int] = ()
     ) -> tuple[Features, Tensor]:
-        stages = branch.extract_feat(images)
-        if perturbation is not None:
-            stages = perturbation(stages)
+        # `views` has the number of images of each view, which come last; none is perturbed without it.
+        stages = self.perturbation(branch.extract_feat(images), views)
         head = branch.decode_head
         low = self._logits(head, stages)
         features = Features(stages, take_taps(head, self.taps), low)
@@ -504,6 +545,12 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         return branch.decode_head.forward(branch.extract_feat(inputs))
 
 
+def _join(images: list[Tensor]) -> Tensor:
+    # Without a copy of what is alone.
+    present = [part for part in images if len(part)] or images[:1]
+    return present[0] if len(present) == 1 else torch.cat(present)
+
+
 def _as_list(cfg: dict | list | None) -> list[dict]:
     return cfg if isinstance(cfg, list) else [cfg] if cfg else []
 
@@ -521,35 +568,21 @@ def _check_takes_class_weights(name: str, head: nn.Module) -> None:
 
 def _read_train_cfg(
     burn_in: float = 0,
-    hard_labels: bool = False,
     teacher_view: str = 'weak',
-    student_view: str = 'strong',
     teacher_norm: str = 'running',
     **unknown: Any,
 ) -> ConfigDict:
     if unknown:
         raise ValueError(
-            f"semi_train_cfg.{next(iter(unknown))} is unknown: use 'burn_in', 'hard_labels', "
-            "'teacher_view', 'student_view' and 'teacher_norm'."
+            f"semi_train_cfg.{next(iter(unknown))} is unknown: use 'burn_in', 'teacher_view' and "
+            "'teacher_norm'."
         )
     check_length(burn_in, 'semi_train_cfg.burn_in')
-    for key, view, known in (
-        ('teacher_view', teacher_view, TEACHER_VIEWS),
-        ('student_view', student_view, VIEWS),
-    ):
-        if view not in known:
-            raise ValueError(f"semi_train_cfg.{key}='{view}' is unknown: use one of {known}.")
     if teacher_norm not in TEACHER_NORMS:
         raise ValueError(
             f"semi_train_cfg.teacher_norm='{teacher_norm}' is unknown: use one of {TEACHER_NORMS}."
         )
-    return ConfigDict(
-        burn_in=burn_in,
-        hard_labels=hard_labels,
-        teacher_view=teacher_view,
-        student_view=student_view,
-        teacher_norm=teacher_norm,
-    )
+    return ConfigDict(burn_in=burn_in, teacher_view=teacher_view, teacher_norm=teacher_norm)
 
 
 def _read_test_cfg(predict_on: str = 'student', **unknown: Any) -> ConfigDict:
@@ -569,9 +602,10 @@ def _coverage(targets: PixelTargets, num_classes: int) -> Stats:
     return {
         'coverage': Ratio(kept.sum(), seen.sum()),
         'coverage_per_class': Ratio(kept, seen),
-        'share_per_class': _shares(seen),
+        'share_per_class': _shares(targets, num_classes),
     }
 
 
-def _shares(counts: Tensor) -> Ratio:
+def _shares(targets: PixelTargets, num_classes: int) -> Ratio:
+    counts = count_classes(targets.labels, num_classes, targets.ignore_index)
     return Ratio(counts, counts.sum().expand_as(counts))

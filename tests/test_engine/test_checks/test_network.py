@@ -120,6 +120,6 @@ def test_networks_that_do_not_fit(model, images, said):
 def test_images_in_the_smallest_forward():
     plain = SimpleNamespace()
     assert smallest_forward(None, 4, plain) == smallest_forward([4], 4, plain) == 4
-    for burn_in, views, expected in ((0, [], 6), (3, [], 4), (0, ['weak'], 2), (3, ['weak'], 2)):
-        model = SimpleNamespace(semi_train_cfg={}, burn_in=burn_in, extra_views=views)
+    for burn_in, expected in ((0, 6), (3, 4)):
+        model = SimpleNamespace(burn_in=burn_in)
         assert smallest_forward([3, 1, 2], 6, model) == expected

@@ -3,12 +3,21 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import CHANNELS, build, data_sample, head_cfg, plain_cfg, random_label, set_iter
+from helpers import (
+    CHANNELS,
+    build,
+    data_sample,
+    head_cfg,
+    make_step,
+    plain_cfg,
+    random_label,
+    set_iter,
+)
 from mmseg.registry import MODELS
 from sync_counter import SyncCounter
 
 from mmseg_contrast.models.decode_heads import ClassBankContrastHead, MLPProjector
-from mmseg_contrast.structures import Features, PixelTargets, SemiStep
+from mmseg_contrast.structures import Features, PixelTargets
 from mmseg_contrast.structures.pixel_targets import nearest
 
 C, D = 3, 5
@@ -33,7 +42,7 @@ def targets(number, size=(12, 14), ignored=0.2):
 
 def semi_step(num_labeled=2, num_unlabeled=3, num_target=None, align=lambda x: x):
     labeled = targets(num_labeled) if num_labeled else None
-    return SemiStep(
+    return make_step(
         features(num_labeled + num_unlabeled),
         labeled,
         targets(num_unlabeled) if num_unlabeled else None,

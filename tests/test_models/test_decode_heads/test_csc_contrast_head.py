@@ -7,6 +7,7 @@ from helpers import (
     CHANNELS,
     build,
     head_cfg,
+    make_step,
     plain_cfg,
     prepared,
     random_batch,
@@ -22,7 +23,7 @@ from sync_counter import SyncCounter
 
 from mmseg_contrast.models.decode_heads import ConvNormProjector, csc_contrast_head
 from mmseg_contrast.models.utils import sample_anchors
-from mmseg_contrast.structures import Features, PixelTargets, SemiStep
+from mmseg_contrast.structures import Features, PixelTargets
 from mmseg_contrast.structures.pixel_targets import nearest
 
 C, DIM, SIZE = 3, 5, (4, 5)
@@ -53,11 +54,11 @@ def random_step(num_labeled=2, num_unlabeled=2, size=SIZE):
         labels = [random_label(size) for _ in range(count)]
         return PixelTargets.from_labels(torch.stack(labels)) if count else None
 
-    return SemiStep(
+    return make_step(
         Features(stages),
         targets(num_labeled),
         targets(num_unlabeled),
-        Features((None, torch.randn(num_unlabeled, CHANNELS, *size))),
+        teacher=Features((None, torch.randn(num_unlabeled, CHANNELS, *size))),
         logits=torch.randn(total, C, *size),
     )
 
@@ -172,7 +173,7 @@ def test_halves_are_hard_and_easy_and_classes_have_their_own_numbers():
     logits[:, 2, ::2] = 1  # every second row is wrong
     logits.scatter_add_(1, labels.unsqueeze(1), torch.full((1, 1, 10, 10), 0.5))
     features = torch.randn(1, CHANNELS, 10, 10)
-    step = SemiStep(Features((None, features)), PixelTargets.from_labels(labels), logits=logits)
+    step = make_step(Features((None, features)), PixelTargets.from_labels(labels), logits=logits)
     student = head(samples_per_class=[8, 4, 0], enqueue_per_class=8)
     _, stats = student.loss_by_step(step)
     assert int(stats['anchors']) == 8 + 4
@@ -192,7 +193,7 @@ def test_classes_have_their_own_least_number_of_pixels():
     labels[0].view(-1)[5:9] = 1
     labels[1].view(-1)[:4] = 0
     labels[1].view(-1)[5:9] = 2
-    step = SemiStep(
+    step = make_step(
         Features((None, torch.randn(2, CHANNELS, 4, 5))), PixelTargets.from_labels(labels)
     )
     student = head(samples_per_class=3, min_pixels=[5, 4, 5], enqueue_per_class=3)
@@ -321,7 +322,7 @@ def test_between_halves_the_bank_takes_the_labelled_rows_first():
     by_half.load_state_dict(student.state_dict())
     step = random_step()
     halves = [
-        SemiStep(
+        make_step(
             Features((None, step.student.stages[1][part])),
             step.labeled if known else None,
             None if known else step.pseudo,
@@ -462,18 +463,17 @@ RECIPES = {
     'FixMatch': {
         'selector': {'type': 'ThresholdMask', 'threshold': 0.2},
         'mixing': {'type': 'CrossSetCutMix', 'pairs': 'unlabeled'},
-        'semi_train_cfg': {'hard_labels': True},
+        'unsup_loss': {'type': 'ConsistencyLoss', 'hard': True},
     },
     'its own': {
         'selector': {'type': 'AELMask', 'threshold': 0.1},
         'mixing': {'type': 'CrossSetCutMix', 'pairs': 'unlabeled'},
-        'semi_train_cfg': {'hard_labels': True},
+        'unsup_loss': {'type': 'ConsistencyLoss', 'hard': True},
     },
     'published code': {
         'selector': {'type': 'EntropyPercentileMask', 'drop': 80},
         'mixing': {'type': 'RingCutMix'},
-        'unsup_loss': {'type': 'ConsistencyLoss', 'norm': 'coverage'},
-        'semi_train_cfg': {'hard_labels': True},
+        'unsup_loss': {'type': 'ConsistencyLoss', 'hard': True, 'norm': 'coverage'},
     },
 }
 

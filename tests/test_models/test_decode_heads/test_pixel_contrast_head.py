@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from helpers import (
     build,
     contrast_cfg,
     data_sample,
+    make_step,
     plain_cfg,
     prepared,
     random_batch,
@@ -21,7 +23,7 @@ from mmseg.registry import MODELS
 from torch import nn
 
 from mmseg_contrast.models.losses import grouped_contrast
-from mmseg_contrast.structures import Features, PixelTargets, SemiStep
+from mmseg_contrast.structures import Features, PixelTargets
 
 SIZE = (4, 5)
 
@@ -42,13 +44,13 @@ def random_step(num_labeled=2, num_unlabeled=2, size=SIZE, logits=True):
             return None
         return PixelTargets.from_labels(torch.stack([random_label(size) for _ in range(count)]))
 
-    return SemiStep(
+    return make_step(
         Features(stages),
         targets(num_labeled),
         targets(num_unlabeled),
-        Features((stages[0], torch.randn(num_unlabeled, CHANNELS, *size))),
-        Features((stages[0], torch.randn(num_labeled, CHANNELS, *size))),
-        torch.randn(total, 3, *size) if logits else None,
+        teacher=Features((stages[0], torch.randn(num_unlabeled, CHANNELS, *size))),
+        teacher_labeled=Features((stages[0], torch.randn(num_labeled, CHANNELS, *size))),
+        logits=torch.randn(total, 3, *size) if logits else None,
     )
 
 
@@ -110,7 +112,7 @@ def test_gradient_through_the_keys_of_the_burn_in(pseudo):
     if not pseudo:
         half = len(step.labeled)
         stages = tuple(x[:half] for x in step.student.stages)
-        step = SemiStep(Features(stages), step.labeled)
+        step = make_step(Features(stages), step.labeled)
     plain, both = (head(samples_per_class=20, key_gradient=key) for key in (False, True))
     both.load_state_dict(plain.state_dict())
     losses = [each.loss_by_step(step, teacher)[0]['loss_contrast'] for each in (plain, both)]
@@ -191,7 +193,7 @@ def test_hard_pixels_are_where_the_student_errs():
     logits = torch.zeros(1, 3, 10, 10)
     logits[:, 0] = 1
     logits[:, 1, 0] = 2
-    step = SemiStep(
+    step = make_step(
         Features((torch.zeros(1, 1, 10, 10), torch.randn(1, CHANNELS, 10, 10))),
         PixelTargets.from_labels(labels),
         logits=logits,
@@ -213,7 +215,7 @@ def test_hard_pixels_are_where_the_student_errs():
 def test_min_pixels_leaves_rare_classes_out():
     labels = torch.zeros(1, *SIZE, dtype=torch.long)
     labels[0, 0, :3] = 1
-    step = SemiStep(
+    step = make_step(
         Features((torch.zeros(1, 1, *SIZE), torch.randn(1, CHANNELS, *SIZE))),
         PixelTargets.from_labels(labels),
     )
@@ -251,7 +253,7 @@ def test_a_step_without_anchors_is_exactly_zero_with_a_gradient(loss_weight):
 def test_one_class_has_no_negatives_and_a_zero_loss():
     step = random_step(1, 0)
     step.labeled.labels[:], step.labeled.weight[:] = 1, 1
-    step.teacher = None
+    step = replace(step, teacher=None)
     losses, stats = head().loss_by_step(step)
     assert float(losses['loss_contrast']) == 0
     assert [float(stats[k]) for k in ('anchors', 'positives', 'negatives')] == [4, 3, 0]
@@ -311,8 +313,11 @@ def test_trains_in_a_plain_encoder_decoder_on_labels_alone():
         assert float(param.grad.abs().sum()) > 0, name
 
     features = model.extract_feat(images['sup'])
-    step = SemiStep(Features(features), PixelTargets.from_samples(samples['sup']).resize((8, 8)))
-    step.teacher = Features([stage[:0] for stage in features])
+    step = make_step(
+        Features(features),
+        PixelTargets.from_samples(samples['sup']).resize((8, 8)),
+        teacher=Features([stage[:0] for stage in features]),
+    )
     contrast = model.auxiliary_head[0]
     expected = 0.1 * all_pixels_loss(step, contrast, contrast, 0.15)
     torch.testing.assert_close(losses['aux_0.loss_contrast'], expected, rtol=1e-4, atol=1e-6)
@@ -369,11 +374,11 @@ def test_decode_feature_is_the_input_of_the_classifier():
         logits = F.interpolate(logits, (32, 32), mode='bilinear', align_corners=False)
     valid = PixelTargets.from_samples(samples['weak']).labels
     pseudo = PixelTargets.from_labels(logits.argmax(1).masked_fill(valid == 255, 255))
-    step = SemiStep(
+    step = make_step(
         Features((None, seen['student'])),
         labels,
         pseudo.resize((8, 8)),
-        Features((None, seen['teacher'])),
+        teacher=Features((None, seen['teacher'])),
     )
     heads = model.auxiliary_head[0], model.teacher.auxiliary_head[0]
     expected = 0.1 * all_pixels_loss(step, *heads, 0.15)

@@ -40,6 +40,9 @@ def targets(labels):
     return PixelTargets.from_labels(torch.tensor([labels]))
 
 
+NOTHING = targets([[0]])[:0]
+
+
 def images_with(shares, number=1, side=100):
     """Images whose pixels have these shares of the classes; what is missing to 1 is ignored."""
     pixels = side * side
@@ -85,20 +88,22 @@ def test_each_set_has_a_running_average_of_its_own():
     assert module(targets([[0, 0, 1, 255]]), targets([[1, 1, 1, 1]])) is None
     assert module.frequency.tolist() == pytest.approx([2 / 3, 1 / 3 + 3, 0])
     set_iter(2)
-    weights = module(None, targets([[2, 2, 2, 255]]))
+    weights = module(NOTHING, targets([[2, 2, 2, 255]]))
     # The older of two pseudo-labelled images weighs 0.75 and has 4 pixels, the newer one 3.
     ones, twos = 0.75 * 4 / (0.75 * 4 + 3), 3 / (0.75 * 4 + 3)
     frequency = [2 / 3, 1 / 3 + 3 * ones, 3 * twos]
     assert module.frequency.tolist() == pytest.approx(frequency)
     assert weights.tolist() == pytest.approx(literal(frequency))
-    assert module(None, None).tolist() == pytest.approx(weights.tolist()), 'no label, no change'
+    assert module(NOTHING, NOTHING).tolist() == pytest.approx(weights.tolist()), (
+        'no label, no change'
+    )
     ignored = targets([[255, 255, 255, 255]])
-    assert module(ignored, None).tolist() == pytest.approx(weights.tolist())
+    assert module(ignored, NOTHING).tolist() == pytest.approx(weights.tolist())
 
 
 def test_a_set_that_has_not_come_yet_counts_nothing():
     module = MedianFrequencyWeights(3, sizes=(10, 90))
-    weights = module(targets([[0, 0, 0, 1]]), None)
+    weights = module(targets([[0, 0, 0, 1]]), NOTHING)
     assert weights.tolist() == pytest.approx(literal([0.75, 0.25, 0]))
 
 
@@ -112,7 +117,7 @@ def test_state_is_saved():
 
 def test_unknown_sizes_are_said():
     with pytest.raises(ValueError, match=r"SetSizesHook'\) to custom_hooks, or set model.class_w"):
-        MedianFrequencyWeights(3)(targets([[0]]), None)
+        MedianFrequencyWeights(3)(targets([[0]]), NOTHING)
 
 
 @pytest.mark.parametrize(

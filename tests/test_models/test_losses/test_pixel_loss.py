@@ -266,12 +266,12 @@ def test_consistency_is_weighted_and_ramped(iteration, ramp):
     assert not any('loss' in name for name in stats), 'MMEngine would add it to the loss'
 
 
-def test_consistency_uses_labels_where_there_are_no_probabilities():
+def test_hard_consistency_uses_the_labels():
     logits, labels = random_inputs()
     targets = PixelTargets.from_labels(labels)
-    losses, _ = ConsistencyLoss()(logits, targets)
+    losses, _ = ConsistencyLoss(hard=True)(logits, targets)
     expected = F.cross_entropy(logits, labels, ignore_index=255)
     torch.testing.assert_close(losses['loss_consistency'], expected)
-    everything, _ = ConsistencyLoss(norm='all')(logits, targets)
+    everything, _ = ConsistencyLoss(hard=True, norm='all')(logits, targets)
     share = (labels != 255).float().mean()
     torch.testing.assert_close(everything['loss_consistency'], expected * share)

@@ -27,16 +27,15 @@ def views(**kwargs):
 def batch(num_labeled=3, num_unlabeled=2, size=(16, 20)):
     labels = torch.randint(0, 4, (num_labeled + num_unlabeled, *size))
     labels[:, 3] = 255
-    targets = PixelTargets.from_labels(labels)
-    targets.weight = targets.weight * (0.1 + 0.9 * torch.rand(labels.shape))
+    weight = (labels != 255) * (0.1 + 0.9 * torch.rand(labels.shape))
+    targets = PixelTargets(labels, weight)
     images = torch.randn(len(labels), 3, *size)
-    labeled = targets[:num_labeled] if num_labeled else None
-    return images, labeled, targets[num_labeled:]
+    return images, targets[:num_labeled], targets[num_labeled:], num_labeled
 
 
 def test_without_any_change_views_are_copies():
-    images, labeled, pseudo = batch()
-    mixed = views(num_views=3)(images, labeled, pseudo)
+    images, labeled, pseudo, number = batch()
+    mixed = views(num_views=3)(images, labeled, pseudo, number)
     assert mixed.moved
     assert torch.equal(mixed.images, torch.cat([images[:3], *[images[3:]] * 3]))
     assert torch.equal(mixed.labeled.labels, labeled.labels)
@@ -47,9 +46,9 @@ def test_without_any_change_views_are_copies():
 
 
 def test_views_differ_and_leave_what_they_are_made_of():
-    images, labeled, pseudo = batch()
+    images, labeled, pseudo, number = batch()
     kept = images.clone(), labeled.labels.clone(), pseudo.labels.clone()
-    mixed = views(weak=STRONG, strong=STRONG)(images, labeled, pseudo)
+    mixed = views(weak=STRONG, strong=STRONG)(images, labeled, pseudo, number)
     assert mixed.images.shape == (7, 3, 16, 20) and len(mixed.pseudo) == 4
     assert not torch.equal(mixed.images[3:5], mixed.images[5:])
     for one, other in zip(kept, (images, labeled.labels, pseudo.labels)):
@@ -86,15 +85,15 @@ def test_classmix_waits_for_its_start():
 
 
 def test_coins_follow_their_probability_and_may_be_shared():
-    images, _, pseudo = batch(0, 400, (4, 6))
+    images, labeled, pseudo, _ = batch(0, 400, (4, 6))
     flip = dict(flip=0.3)
     mirrored = pseudo.labels.flip(2)
-    out = views(strong=flip, num_views=1)(images, None, pseudo).pseudo.labels
+    out = views(strong=flip, num_views=1)(images, labeled, pseudo, 0).pseudo.labels
     flipped = (out == mirrored).flatten(1).all(1).float()
     assert flipped.mean().item() == pytest.approx(0.3, abs=0.07)
     shares = set()
     for _ in range(20):
-        out = views(strong=flip, num_views=1, shared_coins=True)(images, None, pseudo)
+        out = views(strong=flip, num_views=1, shared_coins=True)(images, labeled, pseudo, 0)
         shares.add((out.pseudo.labels == mirrored).flatten(1).all(1).float().mean().item())
     assert shares == {0.0, 1.0}
 
@@ -103,7 +102,7 @@ def test_colours_are_changed_in_the_image_and_not_in_its_normalised_values():
     images = torch.full((1, 3, 4, 4), 0.5)
     targets = PixelTargets.from_labels(torch.zeros(1, 4, 4, dtype=torch.long))
     mixing = views(strong=dict(jitter=1.0, brightness=0.5), num_views=1)
-    out = mixing(images, None, targets).images
+    out = mixing(images, targets[:0], targets, 0).images
     pixels = [out[0, c, 0, 0].item() * STD[c] + MEAN[c] for c in range(3)]
     factors = [p / (0.5 * s + m) for p, s, m in zip(pixels, STD, MEAN)]
     assert factors == pytest.approx([factors[0]] * 3, rel=1e-4)
@@ -111,8 +110,8 @@ def test_colours_are_changed_in_the_image_and_not_in_its_normalised_values():
 
 
 def test_blur_smooths_where_its_coin_falls():
-    images, _, pseudo = batch(0, 60)
-    blurred = views(strong=dict(blur=0.5), num_views=1)(images, None, pseudo).images
+    images, labeled, pseudo, _ = batch(0, 60)
+    blurred = views(strong=dict(blur=0.5), num_views=1)(images, labeled, pseudo, 0).images
     rough = [x.diff(dim=3).abs().mean((1, 2, 3)) for x in (images, blurred)]
     assert 0.2 < (rough[1] < 0.9 * rough[0]).float().mean() < 0.8
     assert torch.isclose(rough[0], rough[1], rtol=1e-3).float().mean() > 0.3
@@ -127,9 +126,9 @@ def test_nothing_waits():
 
 
 def test_other_channels_move_without_colours():
-    labels = torch.randint(0, 4, (2, 8, 8))
+    targets = PixelTargets.from_labels(torch.randint(0, 4, (2, 8, 8)))
     mixing = AugmentedViews(4, [0.0] * 5, [1.0] * 5, strong=dict(flip=1.0, resize=1.0), num_views=1)
-    out = mixing(torch.randn(2, 5, 8, 8), None, PixelTargets.from_labels(labels))
+    out = mixing(torch.randn(2, 5, 8, 8), targets[:0], targets, 0)
     assert out.images.shape == (2, 5, 8, 8)
     with pytest.raises(ValueError, match=r'strong.jitter=0.5 needs RGB images, .* 5 channels'):
         AugmentedViews(4, [0.0] * 5, [1.0] * 5, strong=dict(jitter=0.5))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -8,7 +10,7 @@ from mmseg_contrast.structures import PixelTargets
 def call(images, labels, flip=False, scale=1.0, place=(0.5, 0.5)):
     batch = len(images)
     targets = PixelTargets.from_labels(labels)
-    targets.weight = targets.weight * (labels.float() / 300 + 0.1)
+    targets = replace(targets, weight=targets.weight * (labels.float() / 300 + 0.1))
     moved, targets = flip_and_resize(
         images,
         targets,

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -12,7 +14,7 @@ def batch(number=3, size=(6, 7)):
     labels = torch.randint(0, C, (number, *size))
     labels[:, 0] = 255
     targets = PixelTargets.from_labels(labels)
-    targets.weight = targets.weight * torch.rand(labels.shape)
+    targets = replace(targets, weight=targets.weight * torch.rand(labels.shape))
     # the image tells where each pixel comes from
     images = torch.arange(labels.numel()).view(number, 1, *size).float()
     return images, targets

@@ -25,8 +25,7 @@ def mix(mixing, num_labeled, num_unlabeled, images=None, size=SIZE):
     total = num_labeled + num_unlabeled
     if images is None:
         images = torch.arange(float(total)).view(-1, 1, 1, 1).expand(-1, 3, *size)
-    labeled = targets(num_labeled, size) if num_labeled else None
-    return mixing(images, labeled, targets(num_unlabeled, size))
+    return mixing(images, targets(num_labeled, size), targets(num_unlabeled, size), num_labeled)
 
 
 def recovered(mixed):
@@ -96,9 +95,9 @@ def test_both_mixes_of_a_pair_are_complementary():
 @pytest.mark.parametrize(('num_labeled', 'num_unlabeled'), [(2, 2), (3, 2), (1, 4), (0, 3), (2, 0)])
 def test_align_undoes_the_mixing_and_no_target_moves(pairs, num_labeled, num_unlabeled):
     images = torch.randn(num_labeled + num_unlabeled, 3, *SIZE)
-    labeled = targets(num_labeled) if num_labeled else None
+    labeled = targets(num_labeled)
     pseudo = targets(num_unlabeled)
-    mixed = CrossSetCutMix(pairs)(images, labeled, pseudo)
+    mixed = CrossSetCutMix(pairs)(images, labeled, pseudo, len(labeled))
     assert torch.equal(mixed.align(mixed.images), images)
     assert mixed.labeled is labeled and mixed.pseudo is pseudo
 
@@ -108,9 +107,9 @@ def test_mixing_targets_equals_unmixing_outputs():
     logits, images = torch.randn(2, 5, 3, *SIZE)
     torch.manual_seed(5)
     index = torch.arange(5.0).view(-1, 1, 1, 1).expand(-1, 3, *SIZE)
-    mask, order = recovered(CrossSetCutMix()(index, labeled, pseudo))
+    mask, order = recovered(CrossSetCutMix()(index, labeled, pseudo, len(labeled)))
     torch.manual_seed(5)
-    mixed = CrossSetCutMix()(images, labeled, pseudo)
+    mixed = CrossSetCutMix()(images, labeled, pseudo, len(labeled))
     assert (~mask).any()
 
     def terms(outputs, wanted):
@@ -187,7 +186,7 @@ def test_the_odd_one_out_stays_unmixed(pairs):
 @pytest.mark.parametrize('prob', [0.0, 0.3])
 def test_prob_is_the_share_of_pairs_that_are_mixed(prob):
     images = torch.arange(400.0).view(-1, 1, 1, 1).expand(-1, 3, 8, 8)
-    mixed = CrossSetCutMix(prob=prob)(images, targets(200, (8, 8)), targets(200, (8, 8)))
+    mixed = CrossSetCutMix(prob=prob)(images, targets(200, (8, 8)), targets(200, (8, 8)), 200)
     untouched = (mixed.images == images).flatten(1).all(1)
     share = 1 - float(untouched.float().mean())
     assert share == pytest.approx(prob, abs=4 * math.sqrt(prob * (1 - prob) / 200))
@@ -196,7 +195,7 @@ def test_prob_is_the_share_of_pairs_that_are_mixed(prob):
 
 def test_other_channels_than_three():
     images = torch.randn(4, 5, *SIZE)
-    mixed = CrossSetCutMix()(images, targets(2), targets(2))
+    mixed = CrossSetCutMix()(images, targets(2), targets(2), 2)
     assert torch.equal(mixed.align(mixed.images), images)
     assert not torch.equal(mixed.images, images)
 

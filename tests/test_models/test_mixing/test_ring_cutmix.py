@@ -15,11 +15,11 @@ def mix(num_labeled, num_unlabeled, size=SIZE, **options):
 
     def targets(part):
         index = part[:, 0]
-        return PixelTargets(index.long(), index / 100) if len(part) else None
+        return PixelTargets(index.long(), index / 100)
 
     labeled, pseudo = targets(images[:num_labeled]), targets(images[num_labeled:])
     mixing = MODELS.build({'type': 'RingCutMix', **options})
-    return mixing(images, labeled, pseudo, None), labeled
+    return mixing(images, labeled, pseudo, num_labeled), labeled
 
 
 @pytest.mark.parametrize('num_labeled', [0, 2])

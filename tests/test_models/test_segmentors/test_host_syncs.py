@@ -155,7 +155,7 @@ def test_each_part_runs_without_any_data():
     for pairs in ('random', 'cross', 'intra'):
         pseudo = PixelTargets(labels[2:], weight, None)
         mixed = CrossSetCutMix(pairs)(
-            torch.empty(4, 3, 6, 6, device=meta), PixelTargets.from_labels(labels[:2]), pseudo
+            torch.empty(4, 3, 6, 6, device=meta), PixelTargets.from_labels(labels[:2]), pseudo, 2
         )
         mixed.align(features).sum().backward()
         assert mixed.images.shape == (4, 3, 6, 6)

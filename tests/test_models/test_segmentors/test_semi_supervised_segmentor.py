@@ -127,7 +127,8 @@ def test_each_branch_sees_the_view_it_is_given(teacher_view, student_view):
     cfg = semi_cfg(
         selector=None, mixing=None, unsup_loss={'type': 'ConsistencyLoss'}, auxiliary_head=None
     )
-    cfg['semi_train_cfg'] = {'teacher_view': teacher_view, 'student_view': student_view}
+    cfg['semi_train_cfg'] = {'teacher_view': teacher_view}
+    cfg['views'] = [{'branch': student_view}]
     model = build(cfg)
     separate_teacher(model)
     images, samples = prepared(model, random_batch(2, 1))
@@ -175,7 +176,7 @@ def test_selected_pixels_alone_count():
     known = [float((masks == c).sum() / (masks != 255).sum()) for c in range(3)]
     assert stats['sup.share_per_class'] == pytest.approx(known)
 
-    model.semi_train_cfg.hard_labels = True
+    model.unsup_loss[0].needs_probs = False
     hard = F.cross_entropy(logits[1:], predicted, reduction='none')[kept].mean()
     losses = model.loss(images, samples)
     torch.testing.assert_close(losses['unsup.loss_consistency'], hard, rtol=1e-4, atol=1e-6)
@@ -417,8 +418,8 @@ def test_coverage_of_an_interval_is_what_was_kept_of_what_was_seen():
     model = build(semi_cfg(num_classes=2, size=(4, 4), auxiliary_head=None))
     steps = [([0] * 16, 4), ([1] * 16, 16), ([1] * 16, 8)]
     for labels, kept in steps:
-        targets = PixelTargets.from_labels(torch.tensor(labels).view(1, 4, 4))
-        targets.weight = (torch.arange(16) < kept).float().view(1, 4, 4)
+        weight = (torch.arange(16) < kept).float().view(1, 4, 4)
+        targets = PixelTargets(torch.tensor(labels).view(1, 4, 4), weight)
         model.running_stats.add(_coverage(targets, 2))
     stats = model.running_stats.pop()
     assert stats['coverage_per_class'] == pytest.approx([4 / 16, 24 / 32])
@@ -529,7 +530,21 @@ def test_predict_on_chooses_the_branch(mode):
     [
         ({'semi_train_cfg': {'burn_in': -3}}, 'burn_in=-3'),
         ({'semi_train_cfg': {'burnin': 3}}, 'semi_train_cfg.burnin'),
-        ({'semi_train_cfg': {'student_view': 'mild'}}, "student_view='mild'"),
+        ({'semi_train_cfg': {'hard_labels': True}}, 'semi_train_cfg.hard_labels is unknown'),
+        ({'views': []}, 'views is empty'),
+        ({'views': [{'branch': 'weak'}, {'branch': 'weak'}]}, "names the branch 'weak' twice"),
+        (
+            {'views': [{'branch': 'weak'}, {'branch': 'strong'}], 'unsup_loss': None},
+            r"views names \['weak', 'strong'\], but without unsup_loss",
+        ),
+        (
+            {'mixing': {'type': 'AugmentedViews'}},
+            'AugmentedViews moves hard labels alone, and ConsistencyLoss has soft ones: set hard=True',
+        ),
+        (
+            {'views': [{'branch': 'strong', 'perturbation': {'type': 'ComplementaryDropout'}}]},
+            r'ComplementaryDropout perturbs 2 views together, but 1 of views has it \(strong\)',
+        ),
         ({'semi_test_cfg': {'predict_on': 'ema'}}, "predict_on='ema'"),
         ({'semi_test_cfg': {'predict': 'teacher'}}, 'semi_test_cfg.predict'),
         ({'selector': {'type': 'NoSelector'}}, "selector.type='NoSelector'"),
@@ -708,5 +723,3 @@ def test_a_burn_in_may_be_a_share_of_the_training(tmp_path, burn_in, averaged):
 def test_unlabelled_images_that_teach_nothing_are_refused(tmp_path):
     with pytest.raises(ValueError, match='neither unsup_loss nor a contrast head'):
         train(tmp_path, unsup_loss=None, auxiliary_head=None)
-    with pytest.raises(ValueError, match=r"extra_views=\['weak'\] do nothing without unsup_loss"):
-        build(semi_cfg(unsup_loss=None, extra_views=[{'view': 'weak'}]))

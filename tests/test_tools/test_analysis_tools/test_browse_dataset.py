@@ -127,7 +127,7 @@ def test_several_views_of_the_weak_images_are_drawn(tool, config):
     cfg = Config.fromfile(config)
     init_default_scope('mmseg')
     cfg.model.mixing = dict(type='AugmentedViews', num_views=2, strong=dict(flip=1.0))
-    cfg.model.semi_train_cfg = dict(student_view='weak')
+    cfg.model.views = [dict(branch='weak')]
     images, samples, _ = tool.next_batches(cfg, 2, seed=0)
     images['weak'][:, 0, :, :3] = 99
     columns = tool.columns_of(cfg, images, samples, PALETTE, 2)

@@ -1,0 +1,33 @@
+"""What every loss on pseudo-labels does."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from torch import Tensor, nn
+
+from ...structures import PixelTargets
+from ...utils.running_stats import Ratio
+
+
+class UnsupervisedLoss(nn.Module):
+    """A term on one view of the unlabelled images.
+
+    It gets the student's logits and the selected pseudo-labels of the same pixels, and gives losses and
+    statistics by name. Its weight and ramp are its own; the view's weight comes on top.
+    """
+
+    #: Whether it reads the teacher's probabilities, which a mixing that moves targets drops.
+    needs_probs = False
+
+    @abstractmethod
+    def forward(
+        self, logits: Tensor, targets: PixelTargets, class_weight: Tensor | None = None
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor | Ratio | float]]:
+        """Return the weighted losses and what to log of them.
+
+        Args:
+            logits (Tensor): Student logits of shape (B, C, H, W).
+            targets (PixelTargets): Selected pseudo-labels of the same pixels.
+            class_weight (Tensor, optional): Factor of each class, (C,).
+        """
