@@ -7,7 +7,9 @@ _base_ = [
 ]
 
 labeled_list = 'data_lists/cityscapes/cityscapes.0@1by30.txt'
-train_dataloader = dict(dataset=dict(ann_file=labeled_list))
+labeled_dataset = _base_.labeled_dataset
+labeled_dataset.ann_file = labeled_list
+train_dataloader = dict(dataset=dict(datasets=[labeled_dataset]))
 # by the data set's means, to a range of 1
 normalisation = dict(mean=[73.158, 82.909, 72.392], std=[255.0, 255.0, 255.0])
 data_preprocessor = dict(size=_base_.crop_size, **normalisation)
