@@ -154,7 +154,7 @@ def test_name_says_what_it_is(name):
     assert depth(path) <= 3
     folder = match['method'].split('-')[0]
     assert path.parent.name == (folder if folder in METHODS else 'baselines')
-    assert ('datasets' in cfg.train_dataloader.dataset) == is_semi(name)
+    assert (len(sources(cfg)) > 1) == is_semi(name)
     if name.endswith('mosaic'):
         return
     assert (match['semi'] is not None) == is_semi(name)
