@@ -141,11 +141,15 @@ def parse_config(text: str) -> dict[str, Any]:
 
 
 def _class_of(name: Any) -> type | None:
-    """Return the class of this package that is registered under a name."""
+    """Return the class of this package that is registered under a name.
+
+    One that stands in the place of a class of MMSeg is none: without this package the original does.
+    """
     for each in _REGISTRIES:
         found = each.module_dict.get(name) if isinstance(name, str) else None
         if found is not None and found.__module__.startswith(f'{PACKAGE}.'):
-            return found
+            original = any(base.__name__ == name for base in found.__mro__[1:])
+            return None if original else found
     return None
 
 

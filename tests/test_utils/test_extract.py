@@ -174,3 +174,8 @@ def test_plain_config_keeps_the_import_where_a_component_needs_it():
     plain = plain_config(config, [0, 2])
     assert list(own_types(plain)) == ['DeepLabV2Head']
     assert plain['custom_imports']['imports'] == ['mmseg_contrast', 'mmpretrain.models']
+
+
+def test_loading_transforms_are_those_of_mmseg_without_this_package():
+    pipeline = [{'type': 'LoadImageFromFile'}, {'type': 'LoadAnnotations'}]
+    assert list(own_types({'pipeline': [*pipeline, {'type': 'LoadValidMap'}]})) == ['LoadValidMap']
