@@ -50,7 +50,9 @@ def test_thresholds_losses_and_gradients_are_equal(ranks):
     whole = step(*model_and_batch())
     first, second = ranks['']
     assert torch.equal(first['thresholds'], second['thresholds'])
-    assert torch.equal(first['thresholds'], whole['thresholds'])
+    # Networks round half a batch in another way than all of it, by which a doubt, at most 1, gets into the
+    # next bin: 2 ** -14 of it.
+    torch.testing.assert_close(first['thresholds'], whole['thresholds'], rtol=0, atol=2**-13)
     assert not torch.equal(whole['thresholds'], torch.full((3,), 0.3))
     for name, value in whole['losses'].items():
         mean = (first['losses'][name] + second['losses'][name]) / 2
