@@ -99,13 +99,19 @@ def check_network(model: nn.Module, images: int, size: tuple[int, int] | None) -
     model = _without_values(model)
     channels = len(getattr(model.data_preprocessor, 'mean', [])) or 3
     batch = torch.zeros(images, channels, *size, device='meta')
-    place = 'model.backbone'
+    place, semi = 'model.backbone', hasattr(model, 'semi_train_cfg')
     try:
         with torch.no_grad():
             stages = model.extract_feat(batch)
             for name, head in _heads(model):
                 place = name
-                head.forward(stages)
+                output = head.forward(stages)
+                if place == 'model.decode_head' and semi and not isinstance(output, Tensor):
+                    what = (
+                        f'{type(head).__name__} gives several maps in training, and pseudo-labels '
+                    )
+                    what += 'need one map of logits'
+                    return [Problem(place, what, 'take another decode head')]
     except (IndexError, RuntimeError, ValueError) as error:
         return _explain(error, place, images, size)
     return []
@@ -175,10 +181,31 @@ def smallest_forward(counts: list[int] | None, batch_size: int, model: nn.Module
     Args:
         counts (list[int], optional): Images of each source in a batch; None for one source.
         batch_size (int): Images of a batch.
-        model (nn.Module): The segmentor; in its burn-in it sees the labelled images alone.
+        model (nn.Module): The segmentor; in its burn-in it sees the labelled images alone, and a
+            teacher with the norm of the batch the unlabelled ones.
     """
-    burns_in = getattr(model, 'burn_in', 0) > 0
-    return sum(counts[:-1]) if burns_in and counts and len(counts) > 1 else batch_size
+    if not counts or len(counts) == 1 or not hasattr(model, 'semi_train_cfg'):
+        return batch_size
+    forwards = [sum(counts[:-1]) if model.burn_in else batch_size]
+    if model.semi_train_cfg.teacher_norm == 'batch':
+        forwards.append(counts[-1])
+    return min(forwards)
+
+
+def check_trainable(model: nn.Module) -> list[Problem]:
+    """Look for something that can be trained.
+
+    Args:
+        model (nn.Module): The segmentor.
+
+    Returns:
+        list[Problem]: At most one.
+    """
+    trained = [parameter.requires_grad for parameter in model.parameters()]
+    if any(trained) or not trained:
+        return []
+    what = 'each parameter is frozen, so that nothing can be learnt'
+    return [Problem('model', what, 'freeze less (frozen_stages, requires_grad)')]
 
 
 def padded_size(model: nn.Module) -> tuple[int, int] | None:

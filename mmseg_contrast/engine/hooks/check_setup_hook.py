@@ -38,6 +38,7 @@ from ..checks.network import (
     check_network,
     check_preprocessor,
     check_sample,
+    check_trainable,
     padded_size,
     smallest_forward,
 )
@@ -103,6 +104,7 @@ class CheckSetupHook(Hook):
         _raise_first(check_classes(parts, model))
         _raise_first(check_branches(parts, model))
         _raise_first(check_preprocessor(model))
+        _raise_first(check_trainable(model))
         _raise_first(check_bank_is_filled(model, runner.hooks))
         _raise_first(check_batch_size(loader))
         ignored = ignored_labels(model)

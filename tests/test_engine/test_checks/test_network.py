@@ -3,11 +3,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 from helpers import CHANNELS, build, contrast_cfg, data_sample, head_cfg, plain_cfg, semi_cfg
+from mmseg.registry import MODELS
 
 from mmseg_contrast.engine.checks.network import (
     check_network,
     check_preprocessor,
     check_sample,
+    check_trainable,
     padded_size,
     smallest_forward,
 )
@@ -121,5 +123,30 @@ def test_images_in_the_smallest_forward():
     plain = SimpleNamespace()
     assert smallest_forward(None, 4, plain) == smallest_forward([4], 4, plain) == 4
     for burn_in, expected in ((0, 6), (3, 4)):
-        model = SimpleNamespace(burn_in=burn_in)
+        norm = SimpleNamespace(teacher_norm='running')
+        model = SimpleNamespace(semi_train_cfg=norm, burn_in=burn_in)
         assert smallest_forward([3, 1, 2], 6, model) == expected
+        norm.teacher_norm = 'batch'
+        assert smallest_forward([3, 1, 2], 6, model) == 2
+
+
+class PairHead(MODELS.get('mmseg.FCNHead')):
+    def forward(self, inputs):
+        return super().forward(inputs), None
+
+
+def test_a_head_that_gives_several_maps():
+    MODELS.register_module(module=PairHead, force=True)
+    cfg = plain_cfg(decode_head={**head_cfg(), 'type': 'PairHead'})
+    assert check_network(build(cfg), 2, (32, 32)) == [], 'MMSeg trains it'
+    [problem] = check_network(
+        build({**semi_cfg(), **cfg, 'type': 'SemiSupervisedSegmentor'}), 2, (32, 32)
+    )
+    assert str(problem).startswith('model.decode_head: PairHead gives several maps in training')
+
+
+def test_a_model_that_is_frozen():
+    model = build(plain_cfg())
+    assert check_trainable(model) == []
+    [problem] = check_trainable(model.requires_grad_(False))
+    assert str(problem).startswith('model: each parameter is frozen')
