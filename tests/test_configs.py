@@ -34,7 +34,7 @@ DOCUMENTED = (*FOLDERS, 'label_efficient')
 CONFIGS = {p.stem: p for folder in FOLDERS for p in (ROOT / 'configs' / folder).glob('*.py')}
 NAME = re.compile(
     r'(?P<method>c3semiseg|memory_bank|csc(-(c3semiseg|mean-teacher|fixmatch|sup))?|'
-    r'sup|mean-teacher|cutmix|fixmatch|unimatch)_('
+    r'sup|mean-teacher|cutmix|fixmatch(-ema)?|unimatch(-v2)?)_('
     r'(?P<model>[a-z0-9]+(_[a-z0-9-]+)?)_'
     r'((?P<gpus>\d+)xb(?P<batch>\d+)-(?P<length>\d+)k_)?'
     r'(?P<domain>gta5-)?(?P<data>[a-z0-9]+)(?P<protocol>-u2pl)?(?P<semi>-semi)?-'
@@ -314,6 +314,21 @@ def test_unimatch_is_fixmatch_with_two_more_views(name):
     for each in (cfg, fixmatch):
         (hook,) = (h for h in each.custom_hooks if h.type == 'MeanTeacherHook')
         assert hook.momentum == 1.0
+
+
+def test_unimatch_v2_is_fixmatch_with_an_ema_teacher_and_paired_views():
+    cfg, fixmatch = load('unimatch-v2_mosaic'), load('fixmatch-ema_mosaic')
+    dropout = dict(type='ComplementaryDropout')
+    assert cfg.model.pop('views') == [
+        dict(branch=branch, weight=0.5, perturbation=dropout) for branch in ('strong', 'strong2')
+    ]
+    assert fixmatch.model.pop('views') == [dict(branch='strong')]
+    assert cfg.model == fixmatch.model and cfg.custom_hooks == fixmatch.custom_hooks
+    plain = load('fixmatch_mosaic').model
+    for key in ('selector', 'mixing', 'unsup_loss', 'semi_train_cfg'):
+        assert fixmatch.model[key] == plain[key], key
+    assert fixmatch.model.semi_test_cfg.predict_on == 'teacher'
+    assert fixmatch.custom_hooks[0] == dict(type='MeanTeacherHook', momentum=0.004)
 
 
 @pytest.mark.parametrize(

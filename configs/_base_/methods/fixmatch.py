@@ -17,3 +17,14 @@ custom_hooks = [
     dict(type='SemiDiagnosticsHook', interval=50),
 ]
 val_cfg = dict(type='ValLoop')
+
+# With an EMA teacher it is the strongest baseline of UniMatch V2, see fixmatch_ema.py. The burn-in on labels
+# alone stands in for the published pretrained backbone.
+fixmatch_ema = dict(
+    fixmatch, semi_train_cfg=dict(burn_in=0.1), semi_test_cfg=dict(predict_on='teacher')
+)
+# 0.996 of the teacher stays in each step; the first steps are averaged evenly
+ema_hooks = [
+    dict(type='MeanTeacherHook', momentum=0.004),
+    dict(type='SemiDiagnosticsHook', interval=50),
+]

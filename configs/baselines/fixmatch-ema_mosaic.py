@@ -1,0 +1,15 @@
+_base_ = [
+    '../_base_/models/fpn_r18-narrow.py',
+    '../_base_/datasets/mosaic-semi.py',
+    '../_base_/schedules/schedule_1k_adamw.py',
+    '../_base_/methods/fixmatch_ema.py',
+    '../_base_/default_runtime.py',
+]
+
+# a net from scratch, as in fixmatch_mosaic.py
+burn_in = 400
+fixmatch_ema = _base_.fixmatch_ema
+fixmatch_ema.semi_train_cfg.burn_in = burn_in
+fixmatch_ema.unsup_loss.ramp = dict(start=burn_in, length=burn_in)
+data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
+model = dict(**fixmatch_ema, data_preprocessor=data_preprocessor, decode_head=dict(num_classes=9))
