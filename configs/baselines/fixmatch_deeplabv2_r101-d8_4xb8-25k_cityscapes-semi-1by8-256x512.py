@@ -9,4 +9,9 @@ _base_ = [
 fixmatch = _base_.fixmatch
 fixmatch.selector.threshold = 0.0  # as published for Cityscapes
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
-model = dict(**fixmatch, data_preprocessor=data_preprocessor)
+model = dict(
+    **fixmatch,
+    data_preprocessor=data_preprocessor,
+    # the supervised loss of the other columns
+    decode_head=dict(loss_decode=dict(norm='image')),
+)

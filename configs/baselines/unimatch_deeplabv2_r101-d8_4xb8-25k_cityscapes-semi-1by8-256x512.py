@@ -9,7 +9,12 @@ _base_ = [
 unimatch = _base_.unimatch
 unimatch.selector.threshold = 0.0  # as published for Cityscapes
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
-model = dict(**unimatch, data_preprocessor=data_preprocessor)
+model = dict(
+    **unimatch,
+    data_preprocessor=data_preprocessor,
+    # the supervised loss of the other columns
+    decode_head=dict(loss_decode=dict(norm='image')),
+)
 
 # a second strong view, drawn on its own
 branch_field = ['sup', 'weak', 'strong', 'strong2']
