@@ -20,7 +20,7 @@ from rich.table import Table
 
 from mmseg_contrast.datasets.checks import SetupError
 from mmseg_contrast.utils.checkpoint import read_checkpoint
-from mmseg_contrast.utils.cli import add_common_arguments, load_config, one_sentence
+from mmseg_contrast.utils.cli import add_common_arguments, load_config, one_sentence, require_keys
 from mmseg_contrast.utils.label_precision import true_masks, write_precision
 from mmseg_contrast.utils.overrides import refuse
 from mmseg_contrast.utils.pseudo_label import (
@@ -140,6 +140,7 @@ def main(argv: list[str] | None = None) -> None:
                 '--cfg-options',
             )
         cfg = load_config(args)
+        require_keys(cfg, 'model', 'test_dataloader')
         read_checkpoint(args.checkpoint)
         init_default_scope(cfg.get('default_scope', 'mmseg'))
         found = unlabeled_images(cfg, args.images, args.list, args.image_suffix)

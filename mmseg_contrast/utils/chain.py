@@ -146,9 +146,7 @@ def read_chain(path: Path) -> Chain:
         ValueError: If it lacks a stage, or ``pseudo_label`` is no :class:`LabelRule`.
         FileNotFoundError: If the config or that of a stage is not there.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f'there is no config {path}: give the path of a .py file')
-    cfg = Config.fromfile(path)
+    cfg = read_config(path)
     missing = [key for key in (*TRAINED, 'pseudo_label') if key not in cfg]
     if missing:
         raise ValueError(

@@ -114,6 +114,10 @@ def one_sentence(*errors: type[Exception]) -> Iterator[None]:
                 'you trust, set TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1, or use the onedl stack'
             )
         said = error.args[0] if isinstance(error, KeyError) and error.args else error
+        if isinstance(error, OSError) and error.filename:
+            said = f'{error.filename}: {error.strerror}'
+            if isinstance(error, FileExistsError | NotADirectoryError):
+                said += ', and is no folder: give another path'
         said = str(said).strip()
         if 'Original Traceback' in said:
             # From a worker of the dataloader, which puts the type before the sentence.

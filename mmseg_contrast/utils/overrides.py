@@ -107,7 +107,7 @@ def read_config(
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'there is no config {path}: give the path of a .py file')
-    cfg = Config.fromfile(path)
+    cfg = _from_file(path)
     if not options:
         return cfg
     _check_exclusive(options, flag)
@@ -128,6 +128,16 @@ def read_config(
     if any(_root(key) == 'custom_imports' for key in options):
         import_modules_from_strings(**cfg.custom_imports)
     return cfg
+
+
+def _from_file(path: str | Path) -> Config:
+    """Read a config, with errors that name it."""
+    if Path(path).suffix not in ('.py', '.json', '.yaml', '.yml'):
+        raise ValueError(f'{path} is no config: give the path of a .py file')
+    try:
+        return Config.fromfile(path)
+    except (NameError, SyntaxError) as error:
+        raise ValueError(f'{path}, or a _base_ of it, cannot be read: {error}') from error
 
 
 def refuse(options: Mapping[str, Any], reasons: Mapping[str, str], flag: str) -> None:

@@ -163,6 +163,14 @@ def test_check_data_looks_into_wrappers(tmp_path):
         (ValueError('one\n  two'), 'error: ValueError: one two (python -X dev'),
         (KeyError('no key x'), 'error: KeyError: no key x ('),
         (AssertionError(), 'error: AssertionError: no reason given ('),
+        (
+            FileExistsError(17, 'File exists', 'work_dirs'),
+            'error: FileExistsError: work_dirs: File exists, and is no folder: give another path (',
+        ),
+        (
+            PermissionError(13, 'Permission denied', '/root'),
+            'error: PermissionError: /root: Permission denied (',
+        ),
     ],
 )
 def test_one_sentence(error, said):

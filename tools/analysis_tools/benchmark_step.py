@@ -28,7 +28,7 @@ from mmseg_contrast.models.memory import ClassMemoryBank
 from mmseg_contrast.models.segmentors import ContrastivePretrainer, SemiSupervisedSegmentor
 from mmseg_contrast.utils import overrides
 from mmseg_contrast.utils.checkpoint import without_initial_weights
-from mmseg_contrast.utils.cli import ChangesAction, one_sentence
+from mmseg_contrast.utils.cli import ChangesAction, one_sentence, require_keys
 from mmseg_contrast.utils.measure import (
     add_measure_arguments,
     fix_conditions,
@@ -261,6 +261,7 @@ def read_config(path: str, changes: dict) -> Config:
         ValueError: If a change does nothing, or its value does not fit.
     """
     cfg = overrides.read_config(path, changes)
+    require_keys(cfg, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     # weights do not change the time, and may not be at hand
     cfg.model = without_initial_weights(cfg.model)

@@ -18,7 +18,7 @@ from mmseg_contrast.datasets.files import IGNORE_INDEX, write_file
 from mmseg_contrast.models.segmentors import StudentView
 from mmseg_contrast.models.utils import build_slot
 from mmseg_contrast.structures import PixelTargets
-from mmseg_contrast.utils.cli import ChangesAction, one_sentence
+from mmseg_contrast.utils.cli import ChangesAction, one_sentence, require_keys
 from mmseg_contrast.utils.overrides import read_config
 from mmseg_contrast.visualization import draw_grid, overlay
 
@@ -160,6 +160,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.out.exists() and not args.force:
         raise FileExistsError(f'{args.out} exists: give another name, or add --force.')
     cfg = read_config(args.config, args.cfg_options)
+    require_keys(cfg, 'model', 'train_dataloader')
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     images, samples, metainfo = next_batches(cfg, args.num, args.seed)
     palette = np.array(metainfo['palette'], np.uint8)

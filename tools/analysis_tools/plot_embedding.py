@@ -29,7 +29,7 @@ from mmseg_contrast.models.decode_heads import ContrastHead, DeepLabV2Head
 from mmseg_contrast.models.segmentors import ContrastivePretrainer, SemiSupervisedSegmentor
 from mmseg_contrast.structures import Features
 from mmseg_contrast.utils.checkpoint import read_checkpoint, without_initial_weights
-from mmseg_contrast.utils.cli import ChangesAction, one_sentence
+from mmseg_contrast.utils.cli import ChangesAction, one_sentence, require_keys
 from mmseg_contrast.utils.overrides import read_config, refuse
 from mmseg_contrast.visualization.embedding import (
     METHODS,
@@ -252,6 +252,7 @@ def main(argv: list[str] | None = None) -> None:
     for title, config, checkpoint in args.run:
         refuse(args.cfg_options, {'load_from': 'give CHECKPOINT'}, '--cfg-options')
         cfg = read_config(config, args.cfg_options)
+        require_keys(cfg, 'model', 'test_dataloader')
         init_default_scope(cfg.get('default_scope', 'mmseg'))
         model = load_model(cfg, checkpoint, args.device)
         panels[title], meta = read_features(model, cfg, args)

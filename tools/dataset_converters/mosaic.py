@@ -109,6 +109,8 @@ def main(argv: list[str] | None = None) -> None:
     record = json.dumps(arguments, indent=2) + '\n'
 
     root: Path = args.root
+    if root.exists() and not root.is_dir():
+        raise FileExistsError(f'{root} is a file: give another folder.')
     if root.is_dir() and any(root.iterdir()):
         old = root / RECORD
         if not old.is_file():

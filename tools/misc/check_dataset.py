@@ -24,7 +24,7 @@ from mmseg_contrast.datasets.checks import (
 )
 from mmseg_contrast.datasets.files import list_images, read_list
 from mmseg_contrast.datasets.splits import class_counts, class_table
-from mmseg_contrast.utils.cli import ChangesAction, one_sentence
+from mmseg_contrast.utils.cli import ChangesAction, one_sentence, require_keys
 from mmseg_contrast.utils.overrides import read_config
 
 VALIDATION = 'validation images'
@@ -151,6 +151,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     if args.config:
         cfg = read_config(args.config, args.cfg_options)
+        require_keys(cfg, 'train_dataloader')
         sources, problems = sources_of_config(cfg)
     else:
         sources, problems = sources_of_folders(args), []

@@ -16,6 +16,7 @@ from mmseg.structures import SegDataSample
 from mmseg.utils import add_prefix
 from torch import Tensor, nn
 
+from ...datasets.problem import SetupError
 from ...structures import (
     Features,
     LabeledImages,
@@ -287,13 +288,13 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         """Refuse to train on unlabelled images from which nothing can be learnt."""
         self.hook.check()
         if 0 < max_iters() <= self.burn_in:
-            raise ValueError(
+            raise SetupError(
                 f'semi_train_cfg.burn_in={self.semi_train_cfg.burn_in} lasts for all of the '
                 f'{max_iters()} iterations, so that no unlabelled image is used: shorten it, give a '
                 'share of the training (0.1), or raise train_cfg.max_iters.'
             )
         if not len(self.unsup_loss) and not self.contrast_heads():
-            raise ValueError(
+            raise SetupError(
                 'nothing learns from the unlabelled images: the model has neither unsup_loss nor a '
                 'contrast head; give one, or train on the labelled images alone.'
             )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from mmengine.logging import MessageHub
 
+from ...datasets.problem import SetupError
+
 
 class RequiredHook:
     """Lets a module ask, in each training step, whether the hook that it depends on is there.
@@ -29,12 +31,12 @@ class RequiredHook:
         """Ask for the hook.
 
         Raises:
-            ValueError: If a Runner trains without it.
+            SetupError: If a Runner trains without it.
         """
         if self.announced:
             return
         if MessageHub.get_current_instance().get_info('loop_stage') == 'train':
-            raise ValueError(
+            raise SetupError(
                 f'custom_hooks has no {self.hook}, so that {self.otherwise}: add '
                 f"dict(type='{self.hook}'). A list of hooks replaces that of the base config: begin "
                 'it with *_base_.custom_hooks.'
