@@ -88,10 +88,10 @@ def csc_cfg(selector=None, bank=None, **more):
 def other_csc_cfg():
     """The other readings of what the paper leaves open, and the published code's."""
     return csc_cfg(
-        {'type': 'EntropyPercentileMask', 'drop': 60},
+        {'type': 'EntropyPercentileMask', 'keep_ratio': 0.6},
         {'gate': 'official', 'pooled_mean': True},
         enqueue='pixels',
-        source='teacher',
+        bank_features='teacher',
         fallback='paper',
         anchor_filter=(0.5, 0.9),
         between_halves=True,
@@ -112,7 +112,7 @@ def sure_selections(part=slice(None)):
     for margin in SURE_MARGINS:
         logits, valid = (x[part] for x in sure_batch(margin))
         for dtype in (torch.float32, torch.bfloat16):
-            selector = DynamicConfidentRegionSelection(5, keep_ratio=0.6, momentum=0.0)
+            selector = DynamicConfidentRegionSelection(5, keep_ratio=0.6, momentum=1.0)
             with torch.autocast('cpu', torch.bfloat16, enabled=dtype == torch.bfloat16):
                 selected.append(selector(logits.to(dtype).float().softmax(1), valid)[0])
     return selected

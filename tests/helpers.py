@@ -221,12 +221,12 @@ def random_batch(
     return batch
 
 
-def make_step(student, labeled=None, pseudo=None, num_target=None, **more):
+def make_step(student, labeled=None, pseudo=None, num_in_domain=None, **more):
     """A step in which a missing half has no image."""
     some = pseudo if labeled is None else labeled
     labeled = some[:0] if labeled is None else labeled
     pseudo = some[:0] if pseudo is None else pseudo
-    number = len(labeled) if num_target is None else num_target
+    number = len(labeled) if num_in_domain is None else num_in_domain
     return SemiStep(student, labeled, pseudo, number, **more)
 
 

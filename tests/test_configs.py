@@ -24,7 +24,7 @@ import mmseg_contrast  # noqa: F401
 from mmseg_contrast.engine.hooks.check_setup_hook import check_branches, check_classes
 from mmseg_contrast.models.decode_heads import ContrastHead
 from mmseg_contrast.models.utils import Ramp, in_iterations
-from mmseg_contrast.models.utils.decode_taps import take_taps
+from mmseg_contrast.models.utils.decode_features import take_inputs
 from mmseg_contrast.structures import Features
 
 ROOT = Path(__file__).parents[1]
@@ -95,7 +95,9 @@ def build(cfg):
 def check_forward(model, images, num_classes):
     stages = model.extract_feat(images)
     logits = model.decode_head.forward(stages)
-    features = Features(stages, take_taps(model.decode_head, getattr(model, 'taps', ())))
+    features = Features(
+        stages, take_inputs(model.decode_head, getattr(model, 'decode_features', ()))
+    )
     assert logits.shape[:2] == (len(images), num_classes)
     for head in model.auxiliary_head if model.with_auxiliary_head else []:
         if isinstance(head, ContrastHead):
@@ -401,7 +403,7 @@ def test_official_of_csc_differs_where_the_readme_says(name, weak):
     paper, model = load(name).model, load(f'{name}_official').model
     changed = {key for key in model if model[key] != paper.get(key)}
     assert changed == {'selector', 'mixing', 'unsup_loss', 'auxiliary_head'}
-    assert (model.selector.type, model.selector.drop) == ('EntropyPercentileMask', 80)
+    assert (model.selector.type, model.selector.keep_ratio) == ('EntropyPercentileMask', 0.8)
     assert (model.mixing.type, model.mixing.area) == ('RingCutMix', 0.5)
     assert model.unsup_loss.norm == 'coverage'
     assert model.auxiliary_head[:-1] == paper.auxiliary_head[:-1]
@@ -448,7 +450,7 @@ def test_cityscapes_is_trained_as_published():
     )
     assert model.unsup_loss.loss_weight == pytest.approx(50 / 19, abs=0.005)
     assert model.semi_train_cfg.burn_in == 2250
-    assert (model.selector.keep_ratio, model.selector.momentum) == (0.8, 0.9)
+    assert (model.selector.keep_ratio, model.selector.momentum) == (0.8, 0.1)
     assert (model.mixing.pairs, model.mixing.area) == ('random', 0.5)
     (contrast,) = model.auxiliary_head
     assert (contrast.temperature, contrast.samples_per_class) == (0.15, 20)
@@ -605,7 +607,7 @@ def test_deeplabv3plus_is_the_papers_and_mmsegs_a_variant():
         *others, contrast = model.auxiliary_head
         stages = model.extract_feat(images)
         model.decode_head.forward(stages)
-        feature = take_taps(model.decode_head, model.taps)['decode']
+        feature = take_inputs(model.decode_head, model.decode_features)['decode']
         found[form] = {
             'stride': images.shape[2] // stages[-1].shape[2],
             'feature': (feature.shape[1], images.shape[2] // feature.shape[2]),

@@ -23,7 +23,7 @@ contrast = dict(
     ),
 )
 model = dict(
-    selector=dict(_delete_=True, type='EntropyPercentileMask', drop=80),
+    selector=dict(_delete_=True, type='EntropyPercentileMask', keep_ratio=0.8),
     mixing=dict(_delete_=True, type='RingCutMix', area=0.5),
     unsup_loss=dict(norm='coverage'),
     auxiliary_head=[contrast],

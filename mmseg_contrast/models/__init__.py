@@ -1,4 +1,8 @@
-"""Models and their parts; importing this registers them."""
+r"""Models and their parts; importing this registers them.
+
+A ``momentum`` is everywhere the share of the *new* value in a moving average, as in MMEngine and in batch
+norm: a paper's :math:`\alpha` or :math:`\beta` of 0.99 is ``momentum=0.01``, and 1 forgets the past.
+"""
 
 from .data_preprocessors import *  # noqa: F403
 from .decode_heads import *  # noqa: F403

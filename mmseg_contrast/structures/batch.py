@@ -20,13 +20,13 @@ class LabeledImages:
         images (Tensor): Images of shape (B_L, 3, H, W).
         targets (PixelTargets): Their ground truth.
         samples (Sequence[SegDataSample]): Their data samples.
-        num_target (int): How many are of the domain of the unlabelled images; these come first.
+        num_in_domain (int): How many are of the domain of the unlabelled images; these come first.
     """
 
     images: Tensor
     targets: PixelTargets
     samples: Sequence[SegDataSample]
-    num_target: int
+    num_in_domain: int
 
     def __len__(self) -> int:
         """Return the number of images B_L."""

@@ -62,7 +62,7 @@ class SemiStep:
 
     The student has seen B_L labelled images and one or more views of the unlabelled images. Losses on
     labels, contrast heads and ``student`` speak of the labelled images followed by the B_U images of the
-    *first* view; either part may have no image. The first ``num_target`` labelled images are of the domain
+    *first* view; either part may have no image. The first ``num_in_domain`` labelled images are of the domain
     that the unlabelled ones are of, the rest of another one. Student outputs are those of the *mixed*
     images; ``align`` brings an output of any resolution into the layout in which ``labeled`` and ``pseudo``
     are stated.
@@ -71,7 +71,7 @@ class SemiStep:
         student (Features): Student's features of the mixed images.
         labeled (PixelTargets): Ground truth of the B_L labelled images.
         pseudo (PixelTargets): Selected pseudo-labels of the B_U unlabelled images.
-        num_target (int): Labelled images of the target domain.
+        num_in_domain (int): Labelled images of the target domain.
         samples (Sequence[SegDataSample]): The labelled images' data samples, with ``labeled`` as ground
             truth, for the heads' own losses.
         logits (Tensor, optional): Aligned student logits of all these images, (B_L + B_U, C, H, W).
@@ -88,7 +88,7 @@ class SemiStep:
     student: Features
     labeled: PixelTargets
     pseudo: PixelTargets
-    num_target: int
+    num_in_domain: int
     samples: Sequence[SegDataSample] = ()
     logits: Tensor | None = None
     views: Sequence[StudentOutput] = ()
@@ -111,9 +111,9 @@ class SemiStep:
         return cls(Features(stages), labeled, labeled[:0], len(labeled), logits=logits)
 
     @property
-    def target_labeled(self) -> PixelTargets:
+    def labeled_in_domain(self) -> PixelTargets:
         """Ground truth of the labelled images of the target domain."""
-        return self.labeled[: self.num_target]
+        return self.labeled[: self.num_in_domain]
 
     @property
     def targets(self) -> PixelTargets:

@@ -498,7 +498,7 @@ def thresholds(size: str, device: str) -> Iterator[Case]:
             if values:
                 values.sort(reverse=True)
                 rank = min(int(len(values) * selector.keep_ratio), len(values) - 1)
-                new[c] = selector.momentum * 0.9 + (1 - selector.momentum) * values[rank]
+                new[c] = 0.9 + selector.momentum * (values[rank] - 0.9)
         _ = confidence >= new.to(device)[labels]
         return new.mean()
 

@@ -8,7 +8,7 @@
 # c3semiseg_published.py has the paper's iterations.
 c3semiseg = dict(
     type='SemiSupervisedSegmentor',
-    selector=dict(type='DynamicConfidentRegionSelection', keep_ratio=0.8, momentum=0.9),
+    selector=dict(type='DynamicConfidentRegionSelection', keep_ratio=0.8, momentum=0.1),
     views=[dict(branch='strong')],
     mixing=dict(type='CrossSetCutMix', pairs='random', area=0.5),
     # 50 in the published code, which also divides by its 19 classes

@@ -10,7 +10,7 @@ csc_contrast = dict(
     samples_per_class=64,
     enqueue_per_class=10,
     update_interval=1,
-    source='student',
+    bank_features='student',
     fallback='per_class',
     bank=dict(size=2000, consistency=True, gate='best', gate_range=1.0, min_fill=1.0),
     loss_weight=1.0,

@@ -147,7 +147,7 @@ def _heads(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     heads = getattr(model, 'auxiliary_head', None)
     several = isinstance(heads, nn.ModuleList)
     for index, head in enumerate(heads if several else [heads] if heads is not None else []):
-        if not (isinstance(head, ContrastHead) and head.tap):
+        if not (isinstance(head, ContrastHead) and head.decode_feature):
             yield f'model.auxiliary_head.{index}' if several else 'model.auxiliary_head', head
 
 

@@ -154,7 +154,7 @@ class ClassBankContrastHead(ContrastHead):
         self.bank.hook.check()
         projection = self.embed(step.student)
         total, stats = self.zero(), {}
-        fills = self._bank_has_started() and len(step.target_labeled) > 0
+        fills = self._bank_has_started() and len(step.labeled_in_domain) > 0
         if fills and self.bank_update == 'before':
             stats.update(self._stage(step, projection.detach(), teacher))
             self.bank.commit()
@@ -218,7 +218,7 @@ class ClassBankContrastHead(ContrastHead):
     def _stage(
         self, step: SemiStep, student: Tensor, teacher: ContrastHead | None
     ) -> dict[str, Tensor]:
-        targets = step.target_labeled
+        targets = step.labeled_in_domain
         if step.teacher_labeled is not None and self.bank_features == 'teacher':
             owner, rows = teacher, teacher.embed(step.teacher_labeled)[: len(targets)]
             logits = step.teacher_labeled.logits[: len(targets)]

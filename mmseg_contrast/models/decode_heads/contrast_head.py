@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ...structures import Features, PixelTargets, SemiStep
 from ...utils.running_stats import Ratio
-from ..utils.decode_taps import DECODE
+from ..utils.decode_features import DECODE
 from ..utils.dist import reduce_mean
 from ..utils.ramp import Ramp, current_iter
 
@@ -128,14 +128,14 @@ class ContrastHead(BaseDecodeHead):
         init_cfg: dict | None = None,
     ) -> None:
         #: Where in the decode head the feature is taken; None: it is a backbone stage.
-        self.tap = _read_tap(in_index)
+        self.decode_feature = _read_decode_feature(in_index)
         super().__init__(
             in_channels,
             channels,
             num_classes=num_classes,
             out_channels=num_classes,
             dropout_ratio=0,
-            in_index=-1 if self.tap else in_index,
+            in_index=-1 if self.decode_feature else in_index,
             ignore_index=ignore_index,
             align_corners=align_corners,
             init_cfg=init_cfg,
@@ -158,15 +158,15 @@ class ContrastHead(BaseDecodeHead):
         Raises:
             ValueError: If a part of the decode head is asked for and its input not there.
         """
-        if self.tap is None:
+        if self.decode_feature is None:
             return self.forward(features.stages)
-        if self.tap not in features.decode:
+        if self.decode_feature not in features.decode:
             raise ValueError(
-                f"{type(self).__name__}(in_index='{self.tap}') needs SemiSupervisedSegmentor and a "
-                'decode head that goes through this part: use them, or give a backbone stage as '
+                f"{type(self).__name__}(in_index='{self.decode_feature}') needs SemiSupervisedSegmentor "
+                'and a decode head that goes through this part: use them, or give a backbone stage as '
                 'in_index.'
             )
-        return self.projector(features.decode[self.tap])
+        return self.projector(features.decode[self.decode_feature])
 
     def key_embedding(
         self, step: SemiStep, student: Tensor, teacher: ContrastHead | None
@@ -313,7 +313,7 @@ def group_by_class(x: Tensor) -> Tensor:
     return x.transpose(0, 1).flatten(1, 2)
 
 
-def _read_tap(in_index: int | str) -> str | None:
+def _read_decode_feature(in_index: int | str) -> str | None:
     if not isinstance(in_index, str):
         return None
     if in_index.partition('.')[0] != DECODE:

@@ -27,7 +27,7 @@ from ..utils.precision import without_autocast
 from .contrast_head import ContrastHead, anchor_mean, group_by_class
 
 FALLBACKS = ('per_class', 'paper', 'official')
-SOURCES = ('student', 'teacher')
+BRANCHES = ('student', 'teacher')
 ENQUEUED = ('anchors', 'pixels')
 REDUCTIONS = ('mean', 'sum')
 
@@ -73,7 +73,7 @@ class CSCContrastHead(ContrastHead):
         between_halves (bool): Whether the labelled images update the bank on their own, before the
             unlabelled ones meet it (published code). What is logged of the gate is then what became of
             the labelled images' candidates.
-        source (str): Network that feeds the bank, ``'student'`` (Algorithm 1) or ``'teacher'``
+        bank_features (str): Network that feeds the bank, ``'student'`` (Algorithm 1) or ``'teacher'``
             (the paper's Fig. 3), which sees unmixed images: not with a mixing that moves the targets.
         fallback (str): What is done while classes have no rows yet: ``'per_class'`` goes without these
             rows; ``'paper'`` takes Eq. 5 within the batch for all classes until each has rows;
@@ -86,7 +86,7 @@ class CSCContrastHead(ContrastHead):
         kwargs: Arguments of :class:`ContrastHead`.
 
     Raises:
-        ValueError: If an argument is out of its range, or in a step that ``source`` does not fit.
+        ValueError: If an argument is out of its range, or in a step that ``bank_features`` does not fit.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class CSCContrastHead(ContrastHead):
         enqueue: str = 'anchors',
         update_interval: int = 1,
         between_halves: bool = False,
-        source: str = 'student',
+        bank_features: str = 'student',
         fallback: str = 'per_class',
         anchor_filter: tuple[float, float] | None = None,
         loss_weight: float = 1.0,
@@ -126,7 +126,7 @@ class CSCContrastHead(ContrastHead):
                 raise ValueError(f'{name}({key}={number}) must be at least 1.')
         for key, value, known in (
             ('fallback', fallback, FALLBACKS),
-            ('source', source, SOURCES),
+            ('bank_features', bank_features, BRANCHES),
             ('enqueue', enqueue, ENQUEUED),
             ('reduction', reduction, REDUCTIONS),
         ):
@@ -145,8 +145,8 @@ class CSCContrastHead(ContrastHead):
         self.enqueue = enqueue
         self.update_interval = update_interval
         self.between_halves = between_halves
-        self.source = source
-        self.needs_teacher_on_labeled = source == 'teacher'
+        self.bank_features = bank_features
+        self.needs_teacher_on_labeled = bank_features == 'teacher'
         self.fallback = fallback
         self.anchor_filter = anchor_filter
         self.register_buffer('limits', torch.tensor(limits), persistent=False)
@@ -163,7 +163,7 @@ class CSCContrastHead(ContrastHead):
     def options_for_unlabeled(self) -> dict[str, str]:
         """Name the options in use that speak of the teacher or of the unlabelled half."""
         options = {
-            "source='teacher'": (self.source == 'teacher', "source='student'"),
+            "bank_features='teacher'": (self.bank_features == 'teacher', "bank_features='student'"),
             'between_halves=True': (self.between_halves, 'between_halves=False'),
             f'anchor_filter={self.anchor_filter}': (self.anchor_filter, 'anchor_filter=None'),
         }
@@ -209,7 +209,7 @@ class CSCContrastHead(ContrastHead):
         halves = [(half, share) for half, share in halves if half.start < half.stop]
         updates = self.bank is not None and current_iter() % self.update_interval == 0
         if updates:
-            pixels = self._bank_features(step, teacher, embedding), labels, index, filled
+            pixels = self._features_for_bank(step, teacher, embedding), labels, index, filled
         between = updates and self.between_halves
         terms = []
         for half, share in halves:
@@ -260,16 +260,16 @@ class CSCContrastHead(ContrastHead):
         return loss, counts
 
     @torch.no_grad()
-    def _bank_features(
+    def _features_for_bank(
         self, step: SemiStep, teacher: ContrastHead | None, embedding: Tensor
     ) -> Tensor:
         embedding = embedding.detach()
-        if self.source == 'teacher':
+        if self.bank_features == 'teacher':
             if step.pseudo is not None and step.teacher is None:
                 raise ValueError(
-                    f"{type(self).__name__}(source='teacher') needs a mixing that leaves the targets in "
-                    'their place, for the teacher sees unmixed images: use CrossSetCutMix, or '
-                    "source='student'."
+                    f"{type(self).__name__}(bank_features='teacher') needs a mixing that leaves the targets "
+                    'in their place, for the teacher sees unmixed images: use CrossSetCutMix, or '
+                    "bank_features='student'."
                 )
             embedding = self.key_embedding(step, embedding, teacher)
         return embedding.float()

@@ -135,7 +135,7 @@ class AugmentedViews(Mixing):
 
     @torch.no_grad()
     def forward(
-        self, images: Tensor, labeled: PixelTargets, pseudo: PixelTargets, num_target: int
+        self, images: Tensor, labeled: PixelTargets, pseudo: PixelTargets, num_in_domain: int
     ) -> Mixed:
         """Make the views of a batch: B_L + A B_U images and their hard targets.
 
@@ -144,7 +144,7 @@ class AugmentedViews(Mixing):
         num_labeled = len(labeled)
         weak = [
             self._view(self.weak, images[part], labeled[part])
-            for part in (slice(0, num_target), slice(num_target, num_labeled))
+            for part in (slice(0, num_in_domain), slice(num_in_domain, num_labeled))
             if part.start < part.stop
         ]
         hard = PixelTargets(pseudo.labels, pseudo.weight)

@@ -51,7 +51,7 @@ class Mixing(nn.Module):
 
     @abstractmethod
     def forward(
-        self, images: Tensor, labeled: PixelTargets, pseudo: PixelTargets, num_target: int
+        self, images: Tensor, labeled: PixelTargets, pseudo: PixelTargets, num_in_domain: int
     ) -> Mixed:
         """Mix a batch.
 
@@ -59,5 +59,5 @@ class Mixing(nn.Module):
             images (Tensor): Images of shape (B_L + B_U, C, H, W), labelled ones first.
             labeled (PixelTargets): Targets of the B_L labelled images; may be empty.
             pseudo (PixelTargets): Targets of the B_U unlabelled images.
-            num_target (int): Labelled images of the domain of the unlabelled ones; these come first.
+            num_in_domain (int): Labelled images of the domain of the unlabelled ones; these come first.
         """

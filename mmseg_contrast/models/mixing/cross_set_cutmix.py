@@ -57,7 +57,7 @@ class CrossSetCutMix(Mixing):
 
     @torch.no_grad()
     def forward(
-        self, images: Tensor, labeled: PixelTargets, pseudo: PixelTargets, num_target: int
+        self, images: Tensor, labeled: PixelTargets, pseudo: PixelTargets, num_in_domain: int
     ) -> Mixed:
         """Mix a batch, images of all domains alike; see :meth:`Mixing.forward`."""
         num_labeled = len(images) - len(pseudo)

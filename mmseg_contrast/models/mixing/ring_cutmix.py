@@ -38,7 +38,7 @@ class RingCutMix(Mixing):
 
     @torch.no_grad()
     def forward(
-        self, images: Tensor, labeled: PixelTargets, pseudo: PixelTargets, num_target: int
+        self, images: Tensor, labeled: PixelTargets, pseudo: PixelTargets, num_in_domain: int
     ) -> Mixed:
         """Mix the unlabelled images of a batch; see :meth:`Mixing.forward`."""
         known, unlabeled = images.split([len(labeled), len(pseudo)])

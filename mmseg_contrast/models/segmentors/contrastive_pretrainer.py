@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ...structures import PixelTargets
 from ...structures.pixel_targets import nearest
 from ...utils.running_stats import RunningStats
-from ..utils.decode_taps import DECODE, add_tap, take_taps
+from ..utils.decode_features import DECODE, record_input, take_inputs
 from ..utils.precision import without_autocast
 from .decode_head_check import check_decode_head
 
@@ -82,7 +82,7 @@ class ContrastivePretrainer(EncoderDecoder):
             )
         # The head may return more than the map that it classifies, so that this is kept on its way.
         self.decode_head.conv_seg = nn.Identity()
-        add_tap(self.decode_head, DECODE)
+        record_input(self.decode_head, DECODE)
         self.decode_head.loss_decode = None
         self.projector = MODELS.build(
             {
@@ -169,7 +169,7 @@ class ContrastivePretrainer(EncoderDecoder):
             RuntimeError: If the decode head does not call its ``conv_seg``.
         """
         outputs = self.decode_head.forward(self.extract_feat(inputs))
-        features = take_taps(self.decode_head, [DECODE]).get(DECODE)
+        features = take_inputs(self.decode_head, [DECODE]).get(DECODE)
         if features is None:
             raise RuntimeError(
                 f"ContrastivePretrainer needs a decode head that classifies by 'conv_seg', and "

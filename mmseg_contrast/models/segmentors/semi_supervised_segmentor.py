@@ -41,7 +41,7 @@ from ..utils import (
     supervised_losses,
     top_class,
 )
-from ..utils.decode_taps import add_tap, take_taps
+from ..utils.decode_features import record_input, take_inputs
 from ..utils.ramp import max_iters
 from .decode_head_check import check_decode_head
 from .loss_log import LossLog
@@ -174,10 +174,12 @@ class SemiSupervisedSegmentor(EncoderDecoder):
             'the teacher never moves and its labels are those of its first weights',
         )
         self.running_stats = RunningStats()
-        self.taps = sorted({head.tap for _, head in self.contrast_heads() if head.tap})
-        for name in self.taps:
-            add_tap(self.decode_head, name)
-            add_tap(self.teacher.decode_head, name)
+        asked = {head.decode_feature for _, head in self.contrast_heads()}
+        #: What the contrast heads ask for of the decode head's inside.
+        self.decode_features = sorted(asked - {None})
+        for name in self.decode_features:
+            record_input(self.decode_head, name)
+            record_input(self.teacher.decode_head, name)
 
     # ------------------------------------------------------------------ set-up
 
@@ -383,7 +385,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
     def _weigh_classes(
         self, labeled: LabeledImages, pseudo: PseudoLabels, log: LossLog
     ) -> Tensor | None:
-        known = labeled.targets[: labeled.num_target]
+        known = labeled.targets[: labeled.num_in_domain]
         if len(known) and len(pseudo):
             log.add('sup', stats={'share_per_class': _shares(known, self.num_classes)})
         if self.class_weights is None:
@@ -403,7 +405,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
             images = _join([labeled.images, view.images(inputs)])
             targets = labeled.targets, pseudo.targets
             if view.mix and self.mixing is not None:
-                mixed.append(self.mixing(images, *targets, labeled.num_target))
+                mixed.append(self.mixing(images, *targets, labeled.num_in_domain))
             else:
                 mixed.append(Mixed(images, *targets))
             labeled = labeled.none()  # they go with the first view
@@ -435,7 +437,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
             student=features if len(mixed) == 1 else features[: sizes[0]],
             labeled=first.labeled,
             pseudo=first.pseudo,
-            num_target=labeled.num_target,
+            num_in_domain=labeled.num_in_domain,
             samples=first.labeled.to_samples() if first.moved else labeled.samples,
             logits=joint,
             views=views,
@@ -513,7 +515,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         stages = self.perturbation(branch.extract_feat(images), views)
         head = branch.decode_head
         low = self._logits(head, stages)
-        features = Features(stages, take_taps(head, self.taps), low)
+        features = Features(stages, take_inputs(head, self.decode_features), low)
         return features, self._upsample(head, low, images.shape[2:])
 
     @staticmethod

@@ -30,7 +30,7 @@ class AELMask(Selector):
         num_classes (int): Number of classes C.
         threshold (float): t, lowest confidence that is kept, in [0, 1].
         beta (float): :math:`\beta`, at least 0; 0 keeps all classes alike.
-        momentum (float): Share of the old average, in [0, 1).
+        momentum (float): Share of a step in the moving average, in (0, 1].
 
     Raises:
         ValueError: If a number is out of its range.
@@ -41,7 +41,7 @@ class AELMask(Selector):
         num_classes: int,
         threshold: float = 0.0,
         beta: float = 1.0,
-        momentum: float = 0.999,
+        momentum: float = 0.001,
     ) -> None:
         super().__init__()
         name = type(self).__name__
@@ -49,9 +49,9 @@ class AELMask(Selector):
             raise ValueError(f'{name}(threshold={threshold}) is a probability: use [0, 1].')
         if beta < 0:
             raise ValueError(f'{name}(beta={beta}) is a power: use a number >= 0.')
-        if not 0 <= momentum < 1:
+        if not 0 < momentum <= 1:
             raise ValueError(
-                f'{name}(momentum={momentum}) is the share of the old average: use [0, 1).'
+                f'{name}(momentum={momentum}) is the share of the new value: use (0, 1].'
             )
         self.num_classes = num_classes
         self.threshold = threshold
@@ -65,7 +65,7 @@ class AELMask(Selector):
     def doubt(self) -> Tensor:
         """:math:`1 - conf_c` of each class, float of shape (C,)."""
         # An average that began at 0 is too small by this factor.
-        bias = 1 - self.momentum ** self.steps.to(self.average_doubt)
+        bias = 1 - (1 - self.momentum) ** self.steps.to(self.average_doubt)
         return torch.where(self.steps > 0, self.average_doubt / bias, 1)
 
     @property
@@ -111,6 +111,6 @@ class AELMask(Selector):
         total[1].scatter_add_(0, place, torch.ones_like(place, dtype=doubt.dtype))
         all_reduce(total)
         mass, count = total[:, :-1]
-        moved = torch.lerp(mass / count.clamp(min=1), self.average_doubt, self.momentum)
+        moved = self.average_doubt.lerp(mass / count.clamp(min=1), self.momentum)
         self.average_doubt.copy_(torch.where(count > 0, moved, self.average_doubt))
         self.steps.add_(count > 0)

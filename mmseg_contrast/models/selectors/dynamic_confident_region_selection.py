@@ -32,7 +32,7 @@ class DynamicConfidentRegionSelection(Selector):
     Args:
         num_classes (int): Number of classes C.
         keep_ratio (float): s, share of each class that is kept, in (0, 1]; 1 keeps everything.
-        momentum (float): :math:`\beta`, share of the old threshold, in [0, 1).
+        momentum (float): :math:`1 - \beta`, share of the new threshold, in (0, 1].
         initial (float): First threshold of each class, in [0, 1].
         floor (float | list[float]): Lowest threshold, for all classes or for each.
         ceiling (float | list[float]): Highest threshold, for all classes or for each.
@@ -45,7 +45,7 @@ class DynamicConfidentRegionSelection(Selector):
         self,
         num_classes: int,
         keep_ratio: float = 0.8,
-        momentum: float = 0.9,
+        momentum: float = 0.1,
         initial: float = 0.9,
         floor: float | list[float] = 0.0,
         ceiling: float | list[float] = 1.0,
@@ -56,9 +56,9 @@ class DynamicConfidentRegionSelection(Selector):
             raise ValueError(
                 f'{name}(keep_ratio={keep_ratio}) must be in (0, 1]; 1 keeps all pixels.'
             )
-        if not 0 <= momentum < 1:
+        if not 0 < momentum <= 1:
             raise ValueError(
-                f'{name}(momentum={momentum}) is the share of the old threshold: use [0, 1).'
+                f'{name}(momentum={momentum}) is the share of the new threshold: use (0, 1].'
             )
         self.num_classes = num_classes
         self.keep_ratio = keep_ratio
@@ -102,6 +102,6 @@ class DynamicConfidentRegionSelection(Selector):
             self.num_classes,
             lambda n: torch.minimum((n * self.keep_ratio).floor() + 1, n).clamp(min=1),
         )
-        smoothed = self.momentum * self.doubts + (1 - self.momentum) * current
+        smoothed = (1 - self.momentum) * self.doubts + self.momentum * current
         smoothed = torch.where(total > 0, smoothed, self.doubts)
         self.doubts.copy_(smoothed.clamp(self.least_doubt, self.most_doubt))

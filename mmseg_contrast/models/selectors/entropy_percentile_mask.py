@@ -18,32 +18,32 @@ from .base import Selector
 class EntropyPercentileMask(Selector):
     r"""Keeps the pixels whose entropy is below a percentile of the global batch.
 
-    .. math:: kept(t) = 100 - (100 - drop) (1 - t) \ \%
+    .. math:: s(t) = 1 - (1 - s) (1 - t)
 
-    with t the share of the training that is done: from ``drop`` % to all of them. Source: U2PL (Wang
-    et al., CVPR 2022), section 3.3, whose published code, like that of CSC, calls the percentile
+    is the share that is kept when the share t of the training is done: from s to all of them. Source: U2PL
+    (Wang et al., CVPR 2022), section 3.3; its published code, like that of CSC, calls :math:`100 s`
     ``drop_percent``. The percentile is that of all processes, found by :func:`rank_select` without a
     sort; it tells the low entropies of a sure net apart too. Equal entropies are kept together.
 
     Args:
-        drop (float): Percentile at the start, in (0, 100]; 100 keeps everything.
+        keep_ratio (float): s, share that is kept at the start, in (0, 1]; 1 keeps everything.
 
     Raises:
-        ValueError: If ``drop`` is out of range.
+        ValueError: If ``keep_ratio`` is out of range.
     """
 
-    def __init__(self, drop: float = 80.0) -> None:
+    def __init__(self, keep_ratio: float = 0.8) -> None:
         super().__init__()
-        if not 0 < drop <= 100:
+        if not 0 < keep_ratio <= 1:
             raise ValueError(
-                f'EntropyPercentileMask(drop={drop}) is the percentile that is kept: use (0, 100].'
+                f'EntropyPercentileMask(keep_ratio={keep_ratio}) must be in (0, 1]; 1 keeps all pixels.'
             )
-        self.drop = drop
+        self.keep_ratio = keep_ratio
 
     @torch.no_grad()
     def forward(self, probs: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Mark the pixels of low entropy; see :meth:`Selector.forward`."""
-        share = 1 - (1 - self.drop / 100) * (1 - training_progress())
+        share = 1 - (1 - self.keep_ratio) * (1 - training_progress())
         probs = probs.float()
         _, confidence, doubt = top_class(probs)
         # The term of the predicted class, -p log p, from its doubt: near 1, p has lost what decides.

@@ -40,7 +40,7 @@ def targets(number, size=(12, 14), ignored=0.2):
     )
 
 
-def semi_step(num_labeled=2, num_unlabeled=3, num_target=None, align=lambda x: x):
+def semi_step(num_labeled=2, num_unlabeled=3, num_in_domain=None, align=lambda x: x):
     labeled = targets(num_labeled) if num_labeled else None
     return make_step(
         features(num_labeled + num_unlabeled),
@@ -48,7 +48,7 @@ def semi_step(num_labeled=2, num_unlabeled=3, num_target=None, align=lambda x: x
         targets(num_unlabeled) if num_unlabeled else None,
         teacher_labeled=features(num_labeled) if num_labeled else None,
         align=align,
-        num_target=num_target,
+        num_in_domain=num_in_domain,
     )
 
 
@@ -186,7 +186,7 @@ def test_the_best_ranked_good_pixels_are_stored(rank, labeled_images, number, co
 def test_images_of_another_domain_give_no_rows_but_are_pulled():
     head = bank_head(confidence=None)
     fill(head)
-    step = semi_step(num_labeled=3, num_target=1)
+    step = semi_step(num_labeled=3, num_in_domain=1)
     teacher = teacher_of(head)
     _, stats = head.loss_by_step(step, teacher)
     assert int(stats['pixels_labeled']) == int((nearest(step.labeled.labels, (6, 7)) != 255).sum())

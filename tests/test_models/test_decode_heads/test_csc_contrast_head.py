@@ -281,7 +281,10 @@ def test_pooled_mean_of_the_published_code():
 
 
 def test_bank_of_the_teacher():
-    student, teacher = head(source='teacher', samples_per_class=40, enqueue_per_class=40), head()
+    student, teacher = (
+        head(bank_features='teacher', samples_per_class=40, enqueue_per_class=40),
+        head(),
+    )
     step = random_step(0, 2)
     student.loss_by_step(step, teacher)
     rows, mask, *_ = student.bank._staged
@@ -445,7 +448,7 @@ def test_without_the_logits_it_says_that_none_is_hard():
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ({'source': 'teacher'}, r"source='teacher'\).*set source='student'"),
+        ({'bank_features': 'teacher'}, r"bank_features='teacher'\).*set bank_features='student'"),
         ({'between_halves': True}, r'between_halves=True\).*set between_halves=False'),
         ({'anchor_filter': (0.1, 0.9)}, r'anchor_filter=\(0\.1, 0\.9\)\).*set anchor_filter=None'),
     ],
@@ -471,7 +474,7 @@ RECIPES = {
         'unsup_loss': {'type': 'ConsistencyLoss', 'hard': True},
     },
     'published code': {
-        'selector': {'type': 'EntropyPercentileMask', 'drop': 80},
+        'selector': {'type': 'EntropyPercentileMask', 'keep_ratio': 0.8},
         'mixing': {'type': 'RingCutMix'},
         'unsup_loss': {'type': 'ConsistencyLoss', 'hard': True, 'norm': 'coverage'},
     },
@@ -479,15 +482,15 @@ RECIPES = {
 
 
 @pytest.mark.parametrize(
-    ('recipe', 'source'),
+    ('recipe', 'bank_features'),
     [
         *((recipe, 'student') for recipe in RECIPES),
         *((recipe, 'teacher') for recipe in RECIPES if recipe != 'published code'),
     ],
 )
-def test_a_step_on_each_recipe_has_no_host_sync(recipe, source):
+def test_a_step_on_each_recipe_has_no_host_sync(recipe, bank_features):
     bank = {'size': 20, 'min_fill': 0.1}
-    contrast = csc_cfg(in_index='decode', source=source, bank=bank)
+    contrast = csc_cfg(in_index='decode', bank_features=bank_features, bank=bank)
     if recipe == 'published code':
         contrast.update(
             anchor_filter=(0.1, 0.9),
@@ -518,11 +521,11 @@ def test_a_step_on_each_recipe_has_no_host_sync(recipe, source):
 
 def test_a_bank_of_the_teacher_needs_targets_in_their_place():
     """Else the student's features would stand in for those of the teacher."""
-    contrast = csc_cfg(source='teacher')
+    contrast = csc_cfg(bank_features='teacher')
     model = build(semi_cfg(auxiliary_head=[contrast], **RECIPES['published code']))
     images, samples = prepared(model, random_batch())
     with pytest.raises(
-        ValueError, match=r"source='teacher'\).*CrossSetCutMix, or source='student'"
+        ValueError, match=r"bank_features='teacher'\).*CrossSetCutMix, or bank_features='student'"
     ):
         model.loss(images, samples)
 
@@ -549,7 +552,7 @@ def test_the_teacher_has_no_bank():
 
 
 def test_bfloat16_autocast_keeps_the_bank_and_the_term_in_float32():
-    model = build(semi_cfg(auxiliary_head=[csc_cfg(enqueue='pixels', source='teacher')]))
+    model = build(semi_cfg(auxiliary_head=[csc_cfg(enqueue='pixels', bank_features='teacher')]))
     images, samples = prepared(model, random_batch())
     with torch.autocast('cpu', torch.bfloat16):
         losses = model.loss(images, samples)
@@ -574,7 +577,7 @@ def test_projection_of_the_input_of_any_part_of_the_decode_head():
     )
     model.loss(images, samples)
     assert torch.equal(projected[0], seen[0])
-    assert model.taps == ['decode.convs']
+    assert model.decode_features == ['decode.convs']
     with pytest.raises(ValueError, match=r"in_index='decode.nothing'.*FCNHead"):
         build(semi_cfg(auxiliary_head=[csc_cfg(in_index='decode.nothing')]))
     with pytest.raises(ValueError, match="in_index='neck'"):
@@ -624,7 +627,7 @@ def test_twin_heads_of_the_paper():
         ({'reduction': 'max'}, "reduction='max'"),
         ({'min_pixels': 0}, 'min_pixels=0'),
         ({'min_pixels': [1, 2]}, r'min_pixels=\[1, 2\].*each of the 3 classes'),
-        ({'source': 'both'}, "source='both'"),
+        ({'bank_features': 'both'}, "bank_features='both'"),
         ({'enqueue': 'all'}, "enqueue='all'"),
         ({'anchor_filter': (0.1, 1.1)}, r'anchor_filter=\(0.1, 1.1\)'),
     ],

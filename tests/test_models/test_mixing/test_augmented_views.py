@@ -66,7 +66,7 @@ def test_classes_stay_within_set_and_domain():
     mixing = AugmentedViews(
         6, MEAN, STD, weak=dict(class_mix=1.0), strong=dict(class_mix=1.0), extra_class=True
     )
-    mixed = mixing(images, targets[:4], targets[4:], num_target=2)
+    mixed = mixing(images, targets[:4], targets[4:], num_in_domain=2)
     group = torch.cat([mixed.labeled.labels, mixed.pseudo.labels]) // 2
     assert torch.equal(
         group, torch.tensor([0, 0, 1, 1, 2, 2, 2, 2])[:, None, None].expand_as(group)

@@ -23,7 +23,7 @@ def mean_true_probability(logits, labels):
 
 
 def test_confidence_is_the_unbiased_average_of_the_steps_with_the_class():
-    selector = MODELS.build({'type': 'AELMask', 'num_classes': C, 'momentum': 0.9})
+    selector = MODELS.build({'type': 'AELMask', 'num_classes': C, 'momentum': 0.1})
     history = [[] for _ in range(C)]
     for seed in range(12):
         logits, labels = labelled(seed)
@@ -54,7 +54,7 @@ def test_rate_in_closed_form():
 
 def test_sure_classes_are_told_apart():
     # Confidences 1 - 2e-9 and 1 - 1e-9, which are 1 in float32: the second has half the rate.
-    selector = AELMask(C, momentum=0.0)
+    selector = AELMask(C, momentum=1.0)
     labels = torch.tensor([[[0, 1]]])
     doubt = torch.tensor([2e-9, 1e-9], dtype=torch.float64)
     logits = torch.zeros(1, C, 1, 2)
@@ -115,7 +115,9 @@ def test_no_host_sync_and_no_data():
     assert weight.shape == labels.shape
 
 
-@pytest.mark.parametrize('kwargs', [{'threshold': 1.5}, {'beta': -1}, {'momentum': 1.0}])
+@pytest.mark.parametrize(
+    'kwargs', [{'threshold': 1.5}, {'beta': -1}, {'momentum': 0.0}, {'momentum': 1.5}]
+)
 def test_arguments_out_of_range_are_named(kwargs):
     ((key, value),) = kwargs.items()
     with pytest.raises(ValueError, match=f'{key}={value}'):

@@ -34,7 +34,7 @@ def exact_thresholds(probs, valid, keep_ratio):
 @pytest.mark.parametrize('sharpness', [0.3, 2.0, 9.0])
 def test_thresholds_equal_the_exact_sort(keep_ratio, sharpness):
     probs, valid = random_probs(sharpness=sharpness)
-    selector = dcrs(keep_ratio=keep_ratio, momentum=0.0)
+    selector = dcrs(keep_ratio=keep_ratio, momentum=1.0)
     selector(probs, valid)
     expected = torch.tensor(exact_thresholds(probs, valid, keep_ratio))
     error = expected - selector.thresholds
@@ -45,7 +45,7 @@ def test_thresholds_equal_the_exact_sort(keep_ratio, sharpness):
 @pytest.mark.parametrize('keep_ratio', [0.4, 0.6, 0.8])
 def test_keeps_the_stated_share_of_each_class(keep_ratio):
     probs, valid = random_probs(size=(64, 64))
-    weight, _ = dcrs(keep_ratio=keep_ratio, momentum=0.0)(probs, valid)
+    weight, _ = dcrs(keep_ratio=keep_ratio, momentum=1.0)(probs, valid)
     labels = probs.argmax(1)
     for c in range(C):
         assert float(weight[(labels == c) & valid].mean()) == pytest.approx(keep_ratio, abs=0.01)
@@ -57,7 +57,7 @@ def test_keeps_the_stated_share_of_each_class(keep_ratio):
 def test_keeps_the_stated_share_of_sure_classes(margin, keep_ratio, dtype):
     logits = sure_logits(margin, dtype)
     valid = torch.rand(len(logits), *logits.shape[2:]) < 0.8
-    selector = dcrs(keep_ratio=keep_ratio, momentum=0.0)
+    selector = dcrs(keep_ratio=keep_ratio, momentum=1.0)
     weight, _ = selector(logits.float().softmax(1), valid)
     exact = exact_selection(logits, valid, keep_ratio)
     assert float((weight.bool() ^ exact)[valid].float().mean()) < 1e-3, 'the very same pixels'
@@ -68,7 +68,7 @@ def test_keeps_the_stated_share_of_sure_classes(margin, keep_ratio, dtype):
         kept = float(weight[(labels == c) & valid].mean())
         assert kept == pytest.approx(keep_ratio, abs=tolerance)
     # Another step with the same images: the smoothed thresholds keep the same pixels.
-    selector.momentum = 0.9
+    selector.momentum = 0.1
     for _ in range(5):
         again, _ = selector(logits.float().softmax(1), valid)
     assert float((again != weight)[valid].float().mean()) < 1e-3
@@ -89,7 +89,7 @@ def test_the_share_holds_in_the_average_of_unequal_batches():
 
 
 def test_thresholds_follow_equation_6():
-    selector = dcrs(keep_ratio=0.8, momentum=0.9, initial=0.9)
+    selector = dcrs(keep_ratio=0.8, momentum=0.1, initial=0.9)
     expected = torch.full((C,), 0.9)
     for _ in range(4):
         probs, valid = random_probs()
@@ -108,7 +108,7 @@ def test_update_comes_before_the_mask():
     # Everything lies below the initial threshold: masking first would keep nothing.
     probs, valid = random_probs(sharpness=0.3)
     assert float(probs.amax(1).max()) < 0.9
-    weight, _ = dcrs(keep_ratio=0.5, momentum=0.0, initial=0.9)(probs, valid)
+    weight, _ = dcrs(keep_ratio=0.5, momentum=1.0, initial=0.9)(probs, valid)
     assert float(weight[valid].mean()) == pytest.approx(0.5, abs=0.01)
 
 
@@ -123,12 +123,12 @@ def test_absent_class_keeps_its_threshold():
 
 def test_invalid_pixels_neither_count_nor_pass():
     probs, valid = random_probs()
-    reference = dcrs(momentum=0.0)
+    reference = dcrs(momentum=1.0)
     expected, _ = reference(probs, valid)
     certain = torch.zeros_like(probs)
     certain[:, 1] = 1
     changed = torch.where(valid.unsqueeze(1), probs, certain)
-    selector = dcrs(momentum=0.0)
+    selector = dcrs(momentum=1.0)
     weight, _ = selector(changed, valid)
     assert torch.equal(selector.thresholds, reference.thresholds)
     assert torch.equal(weight, expected)
@@ -150,12 +150,12 @@ def test_floor_and_ceiling_bound_each_class():
     probs, valid = random_probs()
     free = torch.tensor(exact_thresholds(probs, valid, 0.8))
     floor, ceiling = [0.0, 0.95, 0.0, 0.0, 0.0], [1.0, 1.0, 0.1, 1.0, 1.0]
-    selector = dcrs(momentum=0.0, floor=floor, ceiling=ceiling)
+    selector = dcrs(momentum=1.0, floor=floor, ceiling=ceiling)
     selector(probs, valid)
     assert float(selector.thresholds[1]) == pytest.approx(0.95)
     assert float(selector.thresholds[2]) == pytest.approx(0.1)
     assert float((selector.thresholds - free)[[0, 3, 4]].abs().max()) < 1e-3
-    everywhere = dcrs(momentum=0.0, floor=0.99)
+    everywhere = dcrs(momentum=1.0, floor=0.99)
     everywhere(probs, valid)
     assert everywhere.thresholds.tolist() == pytest.approx([0.99] * C)
 
@@ -163,7 +163,7 @@ def test_floor_and_ceiling_bound_each_class():
 def test_certain_predictions_pass():
     probs = torch.zeros(1, C, 4, 4)
     probs[:, 3] = 1
-    selector = dcrs(momentum=0.0)
+    selector = dcrs(momentum=1.0)
     weight, _ = selector(probs, torch.ones(1, 4, 4, dtype=torch.bool))
     assert float(weight.mean()) == 1
     assert 1 - 1e-3 < float(selector.thresholds[3]) <= 1
@@ -171,7 +171,7 @@ def test_certain_predictions_pass():
 
 def test_two_classes_and_one_pixel():
     probs = torch.tensor([0.7, 0.3]).view(1, 2, 1, 1)
-    selector = dcrs(2, momentum=0.0)
+    selector = dcrs(2, momentum=1.0)
     weight, _ = selector(probs, torch.ones(1, 1, 1, dtype=torch.bool))
     assert weight.tolist() == [[[1.0]]]
     assert selector.thresholds.tolist() == pytest.approx([0.7, 0.9], abs=1e-3)
@@ -189,7 +189,7 @@ def test_thresholds_travel_with_checkpoints():
 
 def test_reads_bfloat16_probabilities():
     probs, valid = random_probs()
-    weight, _ = dcrs(momentum=0.0)(probs.bfloat16(), valid)
+    weight, _ = dcrs(momentum=1.0)(probs.bfloat16(), valid)
     assert weight.dtype == torch.float32
     assert 0.7 < float(weight[valid].mean()) < 0.95
 
@@ -199,7 +199,7 @@ def test_reads_bfloat16_probabilities():
     [
         ({'keep_ratio': 0}, 'keep_ratio=0'),
         ({'keep_ratio': 1.2}, 'keep_ratio=1.2'),
-        ({'momentum': 1.0}, 'momentum=1.0'),
+        ({'momentum': 0.0}, 'momentum=0.0'),
         ({'momentum': -0.1}, 'momentum=-0.1'),
     ],
 )

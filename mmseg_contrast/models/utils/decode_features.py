@@ -9,8 +9,8 @@ from torch import Tensor, nn
 DECODE = 'decode'
 
 
-def add_tap(head: nn.Module, where: str) -> None:
-    """Keep what a part of a decode head gets in each forward, for :func:`take_taps`.
+def record_input(head: nn.Module, where: str) -> None:
+    """Keep what a part of a decode head gets in each forward, for :func:`take_inputs`.
 
     Args:
         head (nn.Module): The decode head.
@@ -34,12 +34,12 @@ def add_tap(head: nn.Module, where: str) -> None:
         dropout.register_forward_hook(_keep_input_and_output)
 
 
-def take_taps(head: nn.Module, wheres: Sequence[str]) -> dict[str, Tensor]:
+def take_inputs(head: nn.Module, wheres: Sequence[str]) -> dict[str, Tensor]:
     """Return what the last forward of a decode head kept, and let the head forget it.
 
     Args:
         head (nn.Module): The decode head.
-        wheres (Sequence[str]): Arguments of :func:`add_tap`.
+        wheres (Sequence[str]): Arguments of :func:`record_input`.
 
     Returns:
         dict[str, Tensor]: The features, of those parts that the forward went through.

@@ -5,7 +5,7 @@ import torch
 from helpers import CHANNELS, build, contrast_cfg, head_cfg, prepared, random_batch, semi_cfg
 from mmseg.registry import MODELS
 
-from mmseg_contrast.models.utils.decode_taps import add_tap, take_taps
+from mmseg_contrast.models.utils.decode_features import record_input, take_inputs
 
 BOTH = ['decode', 'decode.conv_seg']
 
@@ -14,7 +14,7 @@ def head(dropout_ratio=0.5, wheres=BOTH, **kwargs):
     torch.manual_seed(0)
     module = MODELS.build(head_cfg(dropout_ratio=dropout_ratio, **kwargs))
     for where in wheres:
-        add_tap(module, where)
+        record_input(module, where)
     return module
 
 
@@ -25,7 +25,7 @@ def stages():
 def test_the_feature_is_that_before_the_dropout_and_its_twin_that_after():
     module, inputs = head().train(), stages()
     logits = module(inputs)
-    taken = take_taps(module, BOTH)
+    taken = take_inputs(module, BOTH)
     torch.testing.assert_close(module.conv_seg(taken['decode.conv_seg']), logits)
     dropped = (taken['decode.conv_seg'] == 0).all((2, 3))
     assert 0 < dropped.sum() < dropped.numel()
@@ -40,21 +40,21 @@ def test_the_feature_is_that_before_the_dropout_and_its_twin_that_after():
 def test_without_dropout_and_in_eval_mode_both_are_the_same(dropout_ratio):
     module = head(dropout_ratio).eval()
     module(stages())
-    taken = take_taps(module, BOTH)
+    taken = take_inputs(module, BOTH)
     assert torch.equal(taken['decode'], taken['decode.conv_seg'])
 
 
 def test_a_head_that_drops_elsewhere_too():
-    # DANet's head drops before each of three classifiers; the tap belongs to the joint one.
+    # DANet's head drops before each of three classifiers; the feature belongs to the joint one.
     cfg = head_cfg(dropout_ratio=0.5, type='DAHead', pam_channels=4)
     for key in ('num_convs', 'concat_input', 'out_channels'):
         cfg.pop(key)
     cfg['loss_decode'] = {'type': 'CrossEntropyLoss'}
     module = MODELS.build(cfg).train()
     for where in BOTH:
-        add_tap(module, where)
+        record_input(module, where)
     outputs = module(stages())
-    taken = take_taps(module, BOTH)
+    taken = take_inputs(module, BOTH)
     torch.testing.assert_close(module.conv_seg(taken['decode.conv_seg']), outputs[0])
     kept = (taken['decode.conv_seg'] != 0).any(3, keepdim=True).any(2, keepdim=True)
     assert not kept.all()
@@ -65,7 +65,7 @@ def test_the_input_of_a_part_and_of_one_that_the_forward_leaves_out():
     module = head(wheres=['decode.convs', 'decode.loss_decode'])
     inputs = stages()
     module(inputs)
-    taken = take_taps(module, ['decode.convs', 'decode.loss_decode'])
+    taken = take_inputs(module, ['decode.convs', 'decode.loss_decode'])
     assert list(taken) == ['decode.convs'] and taken['decode.convs'] is inputs[1]
 
 
@@ -73,9 +73,9 @@ def test_what_was_taken_is_forgotten_and_copies_keep_their_own():
     module = head().train()
     other = copy.deepcopy(module)
     module(stages())
-    assert take_taps(other, BOTH) == {}
-    assert set(take_taps(module, BOTH)) == set(BOTH)
-    assert take_taps(module, BOTH) == {}
+    assert take_inputs(other, BOTH) == {}
+    assert set(take_inputs(module, BOTH)) == set(BOTH)
+    assert take_inputs(module, BOTH) == {}
     for part in module.modules():
         assert not {'seen', 'dropped'} & vars(part).keys()
 
