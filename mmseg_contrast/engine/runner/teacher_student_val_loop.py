@@ -67,22 +67,17 @@ class TeacherStudentValLoop(ValLoop):
 
     def run(self) -> dict[str, float]:
         """Validate teacher and student, and return the metrics of both."""
-        cfg = unwrap_segmentor(self.runner, type(self).__name__).semi_test_cfg
-        chosen = cfg['predict_on']
+        model = unwrap_segmentor(self.runner, type(self).__name__)
         self.runner.call_hook('before_val')
         self.runner.call_hook('before_val_epoch')
         self.runner.model.eval()
         metrics: dict[str, float] = {}
-        try:
-            for branch in ('teacher', 'student'):
-                cfg['predict_on'] = branch
-                with _named(self.runner.visualizer, branch):
-                    for idx, batch in enumerate(self.dataloader):
-                        self.run_iter(idx, batch)
-                result = self.evaluator.evaluate(len(self.dataloader.dataset))
-                metrics.update({f'{branch}/{name}': value for name, value in result.items()})
-        finally:
-            cfg['predict_on'] = chosen
+        for branch in ('teacher', 'student'):
+            with model.predict_with(branch), _named(self.runner.visualizer, branch):
+                for idx, batch in enumerate(self.dataloader):
+                    self.run_iter(idx, batch)
+            result = self.evaluator.evaluate(len(self.dataloader.dataset))
+            metrics.update({f'{branch}/{name}': value for name, value in result.items()})
         self.runner.call_hook('after_val_epoch', metrics=metrics)
         self.runner.call_hook('after_val')
         return metrics

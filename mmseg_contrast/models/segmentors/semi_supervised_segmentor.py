@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -159,7 +160,8 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         self.unsup_loss = nn.ModuleList(MODELS.build(cfg) for cfg in _as_list(unsup_loss))
         self.views = [StudentView(**view) for view in views]
         self.perturbation = Perturbations(self.views)
-        self.semi_test_cfg = _read_test_cfg(**(semi_test_cfg or {}))
+        #: The net that predicts, ``'student'`` or ``'teacher'``; :meth:`predict_with` changes it for a while.
+        self.predict_on = _read_test_cfg(**(semi_test_cfg or {}))
         for part in self.modules():
             if isinstance(ramp := getattr(part, 'ramp', None), Ramp):
                 ramp.follow_burn_in(self.semi_train_cfg.burn_in)
@@ -314,37 +316,46 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         if not isinstance(inputs, dict):
             return super().loss(inputs, data_samples)
         log = LossLog(self.running_stats)
+
+        # 1. Read the labelled images. There may be none; then all that follows gets 0 images.
         labeled = self._read_labeled(inputs, data_samples)
-        pseudo = self._read_unlabeled(inputs, data_samples, log)
+
+        # 2. Pseudo-label: the teacher predicts the weak images, the selector weighs its pixels.
+        pseudo = self._pseudo_label(inputs, data_samples, log)
         class_weight = self._weigh_classes(labeled, pseudo, log)
+
+        # 3. Mix: one `Mixed` for each view. The labelled images are mixed with the first.
         mixed = self._mix(labeled, pseudo, inputs)
+
+        # 4. Student: one forward of all of them, un-mixed so that logits and targets match by pixel.
         step = self._run_student(mixed, labeled, pseudo, class_weight)
         if self.selector is not None:
             known = len(step.labeled)
             self.selector.observe(step.logits[:known].detach(), step.labeled.labels)
 
+        # 5. Terms: the heads' losses on labels, those on pseudo-labels for each view, the contrast.
         log.add('sup', self.loss_by_gt(step))
         for view in step.views:
             log.add(view.name, *self.loss_by_pseudo(view, class_weight), weight=view.weight)
-        heads, teachers = self.contrast_heads(), self.contrast_heads(teacher=True)
-        for (name, head), (_, teacher) in zip(heads, teachers):
-            prefix = 'contrast' if len(heads) == 1 else f'contrast.{name}'
+        for prefix, head, teacher in self._contrast_terms():
             log.add(prefix, *head.loss_by_step(step, teacher))
         return log.losses
 
     def _read_labeled(self, inputs: dict[str, Tensor], data_samples: dict) -> LabeledImages:
+        """Join the labelled images of the target domain and, after them, those of another."""
         present = [name for name in LABELED if name in inputs]
         if not present:
             images = next(iter(inputs.values()))[:0]
             return LabeledImages(images, PixelTargets.ignored(images), [], 0)
+        images = _join([inputs[name] for name in present])
         samples = [sample for name in present for sample in data_samples[name]]
         targets = PixelTargets.from_samples(samples, self.decode_head.ignore_index)
-        images = _join([inputs[name] for name in present])
         return LabeledImages(images, targets, samples, len(data_samples.get('sup', [])))
 
-    def _read_unlabeled(
+    def _pseudo_label(
         self, inputs: dict[str, Tensor], data_samples: dict, log: LossLog
     ) -> PseudoLabels:
+        """Label the unlabelled images; in the burn-in, or where the batch has none, return none."""
         branch = self.semi_train_cfg.teacher_view
         if branch in inputs:
             self._check_unlabeled()
@@ -352,9 +363,11 @@ class SemiSupervisedSegmentor(EncoderDecoder):
             features, targets, stats = self.get_pseudo_labels(inputs[branch], data_samples[branch])
             log.add('unsup', stats=stats)
             return PseudoLabels(targets, features)
-        # Unlabelled images alone, during the burn-in: nothing to learn from, but a graph to step through.
-        alone = not any(name in inputs for name in LABELED)
-        images = inputs[branch] if alone else next(iter(inputs.values()))[:0]
+        if any(name in inputs for name in LABELED):
+            images = next(iter(inputs.values()))[:0]
+        else:
+            # Unlabelled images alone, in the burn-in: all ignored, so that the losses are 0 with a graph.
+            images = inputs[branch]
         return PseudoLabels(PixelTargets.ignored(images, self.num_classes))
 
     @torch.no_grad()
@@ -371,9 +384,9 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         Returns:
             tuple: Teacher's features of the images; the selected targets; statistics to log.
         """
-        features, logits = self._forward_branch(self.teacher, images)
-        valid = PixelTargets.from_samples(samples).weight > 0
+        features, logits = self._run_net(self.teacher, images)
         probs = logits.softmax(1)
+        valid = PixelTargets.from_samples(samples).weight > 0
         if self.selector is None:
             weight, stats = valid.float(), {}
         else:
@@ -385,6 +398,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
     def _weigh_classes(
         self, labeled: LabeledImages, pseudo: PseudoLabels, log: LossLog
     ) -> Tensor | None:
+        """Count the classes before they are mixed; return the factor of each, if there is one."""
         known = labeled.targets[: labeled.num_in_domain]
         if len(known) and len(pseudo):
             log.add('sup', stats={'share_per_class': _shares(known, self.num_classes)})
@@ -398,17 +412,19 @@ class SemiSupervisedSegmentor(EncoderDecoder):
     def _mix(
         self, labeled: LabeledImages, pseudo: PseudoLabels, inputs: dict[str, Tensor]
     ) -> list[Mixed]:
+        """Mix each view of the unlabelled images; the first one with the labelled images."""
         if not len(pseudo):
             return [Mixed(labeled.images, labeled.targets, pseudo.targets)]
         mixed = []
         for view in self.views:
-            images = _join([labeled.images, view.images(inputs)])
-            targets = labeled.targets, pseudo.targets
+            known = labeled if not mixed else labeled.none()
+            images = _join([known.images, view.images(inputs)])
             if view.mix and self.mixing is not None:
-                mixed.append(self.mixing(images, *targets, labeled.num_in_domain))
+                mixed.append(
+                    self.mixing(images, known.targets, pseudo.targets, known.num_in_domain)
+                )
             else:
-                mixed.append(Mixed(images, *targets))
-            labeled = labeled.none()  # they go with the first view
+                mixed.append(Mixed(images, known.targets, pseudo.targets))
         return mixed
 
     def _run_student(
@@ -418,32 +434,34 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         pseudo: PseudoLabels,
         class_weight: Tensor | None,
     ) -> SemiStep:
-        sizes = [len(each.images) for each in mixed]
-        features, logits = self._forward_branch(
+        """Run the student once on all images, and state its outputs in the layout of the targets."""
+        features, logits = self._run_net(
             self, _join([each.images for each in mixed]), [len(each.pseudo) for each in mixed]
         )
-        parts = logits.split(sizes)
+        # Back into one part for each view, each un-mixed in its own way.
+        sizes = [len(each.images) for each in mixed]
+        aligned = [each.align(part) for each, part in zip(mixed, logits.split(sizes))]
         first = mixed[0]
-        joint = first.align(parts[0])
         views = []
         if len(pseudo) and len(self.unsup_loss):
-            outputs = [joint[len(labeled) :]]
-            outputs += [each.align(part) for each, part in zip(mixed[1:], parts[1:])]
+            outputs = [aligned[0][len(labeled) :], *aligned[1:]]
             views = [
                 StudentOutput(self._prefix(view), output, each.pseudo, view.weight)
                 for view, output, each in zip(self.views, outputs, mixed)
             ]
+        # Where the mixing has moved the pixels of the first view, what was computed before it does not match.
+        moved = first.moved
         return SemiStep(
             student=features if len(mixed) == 1 else features[: sizes[0]],
             labeled=first.labeled,
             pseudo=first.pseudo,
             num_in_domain=labeled.num_in_domain,
-            samples=first.labeled.to_samples() if first.moved else labeled.samples,
-            logits=joint,
+            samples=first.labeled.to_samples() if moved else labeled.samples,
+            logits=aligned[0],
             views=views,
-            teacher=None if first.moved else pseudo.features,
+            teacher=None if moved else pseudo.features,
             teacher_labeled=self._show_teacher(
-                first.images[: len(labeled)] if first.moved else labeled.images
+                first.images[: len(labeled)] if moved else labeled.images
             ),
             class_weight=class_weight,
             align=first.align,
@@ -451,10 +469,17 @@ class SemiSupervisedSegmentor(EncoderDecoder):
 
     @torch.no_grad()
     def _show_teacher(self, labeled: Tensor) -> Features | None:
+        """Return the teacher's features of the labelled images, where a contrast head asks for them."""
         asked = any(head.needs_teacher_on_labeled for _, head in self.contrast_heads())
         if not (asked and self.burnt_in and len(labeled)):
             return None
-        return self._forward_branch(self.teacher, labeled)[0]
+        return self._run_net(self.teacher, labeled)[0]
+
+    def _contrast_terms(self) -> Iterator[tuple[str, ContrastHead, ContrastHead]]:
+        """Yield the prefix of each contrastive term, its head, and the teacher's copy of that."""
+        heads, teachers = self.contrast_heads(), self.contrast_heads(teacher=True)
+        for (name, head), (_, teacher) in zip(heads, teachers):
+            yield 'contrast' if len(heads) == 1 else f'contrast.{name}', head, teacher
 
     def loss_by_gt(self, step: SemiStep) -> dict[str, Tensor]:
         """Compute the supervised losses of the decode head and the ordinary auxiliary heads.
@@ -498,6 +523,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         return losses, stats
 
     def _prefix(self, view: StudentView) -> str:
+        """Return the prefix of a view's losses; a single view needs no name of its own."""
         return 'unsup' if len(self.views) == 1 else f'unsup.{view.branch}'
 
     def student_features(self, images: Tensor) -> Features:
@@ -506,14 +532,17 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         Args:
             images (Tensor): Preprocessed images of shape (B, 3, H, W).
         """
-        return self._forward_branch(self, images)[0]
+        return self._run_net(self, images)[0]
 
-    def _forward_branch(
-        self, branch: EncoderDecoder, images: Tensor, views: Sequence[int] = ()
+    def _run_net(
+        self, net: EncoderDecoder, images: Tensor, views: Sequence[int] = ()
     ) -> tuple[Features, Tensor]:
-        # `views` has the number of images of each view, which come last; none is perturbed without it.
-        stages = self.perturbation(branch.extract_feat(images), views)
-        head = branch.decode_head
+        """Return the features that a net, student or teacher, has of images, and its full-size logits.
+
+        ``views`` has the number of images of each view to perturb; these come last.
+        """
+        stages = self.perturbation(net.extract_feat(images), views)
+        head = net.decode_head
         low = self._logits(head, stages)
         features = Features(stages, take_inputs(head, self.decode_features), low)
         return features, self._upsample(head, low, images.shape[2:])
@@ -537,15 +566,32 @@ class SemiSupervisedSegmentor(EncoderDecoder):
 
     # ------------------------------------------------------------------ testing
 
+    @contextmanager
+    def predict_with(self, branch: str) -> Iterator[None]:
+        """Predict with one of the two nets while the context lasts, whatever ``predict_on`` says.
+
+        Args:
+            branch (str): ``'student'`` or ``'teacher'``.
+
+        Raises:
+            ValueError: If there is no such branch.
+        """
+        _check_branch(branch, 'predict_with: branch')
+        chosen, self.predict_on = self.predict_on, branch
+        try:
+            yield
+        finally:
+            self.predict_on = chosen
+
     def predict(self, inputs: Tensor, data_samples: Any = None) -> Samples:
         """Predict with the branch that ``semi_test_cfg.predict_on`` names, as MMSeg does."""
-        if self.semi_test_cfg.predict_on == 'teacher':
+        if self.predict_on == 'teacher':
             return self.teacher.predict(inputs, data_samples)
         return super().predict(inputs, data_samples)
 
     def _forward(self, inputs: Tensor, data_samples: Any = None) -> Tensor:
-        branch = self.teacher if self.semi_test_cfg.predict_on == 'teacher' else self
-        return branch.decode_head.forward(branch.extract_feat(inputs))
+        net = self.teacher if self.predict_on == 'teacher' else self
+        return net.decode_head.forward(net.extract_feat(inputs))
 
 
 def _join(images: list[Tensor]) -> Tensor:
@@ -588,14 +634,16 @@ def _read_train_cfg(
     return ConfigDict(burn_in=burn_in, teacher_view=teacher_view, teacher_norm=teacher_norm)
 
 
-def _read_test_cfg(predict_on: str = 'student', **unknown: Any) -> ConfigDict:
+def _read_test_cfg(predict_on: str = 'student', **unknown: Any) -> str:
     if unknown:
         raise ValueError(f"semi_test_cfg.{next(iter(unknown))} is unknown: use 'predict_on'.")
-    if predict_on not in BRANCHES:
-        raise ValueError(
-            f"semi_test_cfg.predict_on='{predict_on}' is unknown: use one of {BRANCHES}."
-        )
-    return ConfigDict(predict_on=predict_on)
+    return _check_branch(predict_on, 'semi_test_cfg.predict_on')
+
+
+def _check_branch(branch: str, name: str) -> str:
+    if branch not in BRANCHES:
+        raise ValueError(f"{name}='{branch}' is unknown: use one of {BRANCHES}.")
+    return branch
 
 
 def _coverage(targets: PixelTargets, num_classes: int) -> Stats:

@@ -45,7 +45,7 @@ def test_metrics_of_both_branches(tmp_path):
     runner.model.eval()
     for branch in ('teacher', 'student'):
         assert metrics[f'{branch}/mIoU'] == pytest.approx(miou(runner.model, branch), abs=0.01)
-    assert runner.model.semi_test_cfg['predict_on'] == 'student'
+    assert runner.model.predict_on == 'student'
 
 
 EARLY = {'type': 'EarlyStoppingHook', 'monitor': 'mIoU'}
@@ -93,12 +93,12 @@ def test_predict_on_is_restored_when_validation_fails(tmp_path, predict_on):
     model = semi_cfg(size=SIZE, semi_test_cfg={'predict_on': predict_on})
     runner = make_runner(tmp_path, model)
     runner.val()
-    assert runner.model.semi_test_cfg['predict_on'] == predict_on
+    assert runner.model.predict_on == predict_on
     loop, calls = runner.val_loop, []
     run_iter = loop.run_iter
 
     def fail(idx, batch):
-        calls.append(runner.model.semi_test_cfg['predict_on'])
+        calls.append(runner.model.predict_on)
         if len(calls) == 4:
             raise RuntimeError('disk full')
         run_iter(idx, batch)
@@ -107,7 +107,7 @@ def test_predict_on_is_restored_when_validation_fails(tmp_path, predict_on):
     with pytest.raises(RuntimeError, match='disk full'):
         loop.run()
     assert calls == ['teacher'] * 3 + ['student']
-    assert runner.model.semi_test_cfg['predict_on'] == predict_on
+    assert runner.model.predict_on == predict_on
 
 
 def test_what_both_branches_paint_has_a_name_of_its_own(tmp_path):

@@ -512,14 +512,25 @@ def test_predict_on_chooses_the_branch(mode):
         return result if mode == 'tensor' else result[0].seg_logits.data[None]
 
     for branch, owner in (('student', model), ('teacher', model.teacher)):
-        model.semi_test_cfg['predict_on'] = branch
         expected = owner.decode_head(owner.extract_feat(data['inputs']))
         if mode == 'predict':
             expected = F.interpolate(expected, (32, 32), mode='bilinear', align_corners=False)
+        model.predict_on = branch
         torch.testing.assert_close(output(), expected)
-    assert build(semi_cfg()).semi_test_cfg['predict_on'] == 'student'
-    chosen = build(semi_cfg(semi_test_cfg={'predict_on': 'teacher'}))
-    assert chosen.semi_test_cfg['predict_on'] == 'teacher'
+        model.predict_on = 'teacher' if branch == 'student' else 'student'
+        with model.predict_with(branch):
+            torch.testing.assert_close(output(), expected)
+        assert model.predict_on != branch
+    assert build(semi_cfg()).predict_on == 'student'
+    assert build(semi_cfg(semi_test_cfg={'predict_on': 'teacher'})).predict_on == 'teacher'
+
+
+def test_predict_with_an_unknown_branch_is_refused():
+    model = build(semi_cfg(), train=False)
+    message = "predict_with: branch='ema' is unknown: use one of .*'student', 'teacher'"
+    with pytest.raises(ValueError, match=message), model.predict_with('ema'):
+        pass
+    assert model.predict_on == 'student'
 
 
 # ------------------------------------------------------------------ configuration
