@@ -8,13 +8,13 @@ import sys
 
 from .version import __version__
 
-# `python -m mmseg_contrast.utils.collect_env` imports this file first. It is there to explain a
+# `python -m mmseg_contrast.tooling.collect_env` imports this file first. It is there to explain a
 # stack that cannot be imported, so in that process alone check and registration are left to it.
-if f'{__name__}.utils.collect_env' not in sys.orig_argv:
-    from .utils.stack import check_stack
+if f'{__name__}.tooling.collect_env' not in sys.orig_argv:
+    from .stack import check_stack
 
     check_stack()
-    from .utils.setup_env import register_all_modules
+    from .registration import register_all_modules
 
     register_all_modules(init_default_scope=False)
 

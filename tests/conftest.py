@@ -16,7 +16,7 @@ from mmengine.registry import DefaultScope
 from mmengine.visualization import Visualizer
 from mmseg.visualization import SegLocalVisualizer
 
-from mmseg_contrast.models.utils import host_reads
+from mmseg_contrast.models import device as model_device
 
 torch.set_num_threads(1)
 cv2.setNumThreads(0)
@@ -48,5 +48,5 @@ def fresh_mmengine():
 def device(request, monkeypatch):
     """Whether shapes may depend on values; both ways are the same function."""
     if request.param == 'as on a GPU':
-        monkeypatch.setattr(host_reads, 'FREE_DEVICES', frozenset())
+        monkeypatch.setattr(model_device, 'FREE_DEVICES', frozenset())
     return request.param

@@ -21,7 +21,7 @@ from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import init_default_scope
 
 from mmseg_contrast.models.selectors import DynamicConfidentRegionSelection
-from mmseg_contrast.utils.running_stats import Ratio, RunningStats
+from mmseg_contrast.structures.running_stats import Ratio, RunningStats
 
 SIZE = (16, 16)
 SURE_MARGINS = (2, 8, 14)

@@ -6,7 +6,7 @@ from unittest import mock
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mmseg_contrast.models.utils import host_reads
+from mmseg_contrast.models import device as model_device
 
 # These read a value or a data-dependent size back to the host.
 SYNCING = {
@@ -36,7 +36,7 @@ class SyncCounter(TorchDispatchMode):
     def __init__(self):
         super().__init__()
         self.counts = Counter()
-        self.as_on_a_gpu = mock.patch.object(host_reads, 'FREE_DEVICES', frozenset())
+        self.as_on_a_gpu = mock.patch.object(model_device, 'FREE_DEVICES', frozenset())
 
     def __enter__(self):
         self.as_on_a_gpu.start()

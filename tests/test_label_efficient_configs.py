@@ -14,8 +14,8 @@ from mmseg.registry import DATASETS, MODELS
 
 import mmseg_contrast  # noqa: F401
 from mmseg_contrast.engine.hooks.check_setup_hook import check_state_dict
-from mmseg_contrast.utils.chain import TRAINED, read_chain
-from mmseg_contrast.utils.pseudo_label import LabelRule
+from mmseg_contrast.pseudo_labels.generate import LabelRule
+from mmseg_contrast.tooling.chain import TRAINED, read_chain
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / 'configs' / 'label_efficient'

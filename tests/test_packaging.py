@@ -51,7 +51,7 @@ def test_the_two_stacks_are_never_asked_for_together():
 
 
 def test_requirements_agree_with_the_import_check():
-    from mmseg_contrast.utils.stack import LINES
+    from mmseg_contrast.stack import LINES
 
     for line in LINES:
         required = requirements(line.extra)

@@ -30,14 +30,10 @@ from rich.console import Console
 from rich.table import Table
 
 from mmseg_contrast.datasets.files import write_file
-from mmseg_contrast.utils.checkpoint import latest_checkpoint
-from mmseg_contrast.utils.cli import (
-    ChangesAction,
-    check_data,
-    leaf_datasets,
-    one_sentence,
-)
-from mmseg_contrast.utils.compare import (
+from mmseg_contrast.run_folder import locked, set_aside, write_manifest
+from mmseg_contrast.tooling.checkpoint import latest_checkpoint
+from mmseg_contrast.tooling.cli import ChangesAction, check_data, leaf_datasets, one_sentence
+from mmseg_contrast.tooling.compare import (
     HEADER,
     RunResult,
     count_labeled,
@@ -45,7 +41,7 @@ from mmseg_contrast.utils.compare import (
     tabulate,
     to_markdown,
 )
-from mmseg_contrast.utils.comparison_runs import (
+from mmseg_contrast.tooling.comparison_runs import (
     CODE,
     Run,
     describe,
@@ -55,9 +51,8 @@ from mmseg_contrast.utils.comparison_runs import (
     why_not,
     with_fold,
 )
-from mmseg_contrast.utils.launch import RunTool, check_gpus, tool_runner
-from mmseg_contrast.utils.overrides import read_config, refuse
-from mmseg_contrast.utils.run_folder import locked, set_aside, write_manifest
+from mmseg_contrast.tooling.launch import RunTool, check_gpus, tool_runner
+from mmseg_contrast.tooling.overrides import read_config, refuse
 from mmseg_contrast.visualization import draw_grid, overlay
 
 EXAMPLE = """\

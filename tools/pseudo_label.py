@@ -18,17 +18,17 @@ from mmengine.registry import init_default_scope
 from rich.console import Console
 from rich.table import Table
 
-from mmseg_contrast.datasets.checks import SetupError
-from mmseg_contrast.utils.checkpoint import read_checkpoint
-from mmseg_contrast.utils.cli import add_common_arguments, load_config, one_sentence, require_keys
-from mmseg_contrast.utils.label_precision import true_masks, write_precision
-from mmseg_contrast.utils.overrides import refuse
-from mmseg_contrast.utils.pseudo_label import (
+from mmseg_contrast.problem import SetupError
+from mmseg_contrast.pseudo_labels.generate import (
     DEFAULT_THRESHOLD,
     LabelRule,
     unlabeled_images,
     write_pseudo_labels,
 )
+from mmseg_contrast.pseudo_labels.precision import true_masks, write_precision
+from mmseg_contrast.tooling.checkpoint import read_checkpoint
+from mmseg_contrast.tooling.cli import add_common_arguments, load_config, one_sentence, require_keys
+from mmseg_contrast.tooling.overrides import refuse
 
 EXAMPLE = """\
 examples:

@@ -8,5 +8,5 @@ case "${1:-}" in
     ;;
 esac
 . "$(dirname "${BASH_SOURCE[0]}")/setup_venv.sh"
-python -m mmseg_contrast.utils.collect_env
+python -m mmseg_contrast.tooling.collect_env
 python -m pytest tests -n 2 --dist loadfile "$@"

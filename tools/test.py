@@ -8,17 +8,17 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from mmseg_contrast.datasets.checks import SetupError
-from mmseg_contrast.utils.checkpoint import check_checkpoint
-from mmseg_contrast.utils.cli import (
+from mmseg_contrast.problem import SetupError
+from mmseg_contrast.pseudo_labels.generate import without_masks
+from mmseg_contrast.tooling.checkpoint import check_checkpoint
+from mmseg_contrast.tooling.cli import (
     add_common_arguments,
     check_data,
     load_config,
     one_sentence,
     require_keys,
 )
-from mmseg_contrast.utils.overrides import refuse
-from mmseg_contrast.utils.pseudo_label import without_masks
+from mmseg_contrast.tooling.overrides import refuse
 
 EXAMPLE = """\
 examples:

@@ -9,9 +9,9 @@ from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from mmseg_contrast.datasets.checks import SetupError
-from mmseg_contrast.utils.checkpoint import latest_checkpoint
-from mmseg_contrast.utils.cli import (
+from mmseg_contrast.problem import SetupError
+from mmseg_contrast.tooling.checkpoint import latest_checkpoint
+from mmseg_contrast.tooling.cli import (
     add_common_arguments,
     check_data,
     check_weights,

@@ -13,9 +13,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from mmseg_contrast.utils.chain import Request, read_chain, run_chain
-from mmseg_contrast.utils.cli import ChangesAction, one_sentence
-from mmseg_contrast.utils.launch import check_gpus, tool_runner
+from mmseg_contrast.tooling.chain import Request, read_chain, run_chain
+from mmseg_contrast.tooling.cli import ChangesAction, one_sentence
+from mmseg_contrast.tooling.launch import check_gpus, tool_runner
 
 EXAMPLE = """\
 examples:

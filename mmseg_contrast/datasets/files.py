@@ -18,8 +18,8 @@ import numpy as np
 from mmengine import fileio
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from ..problem import Problem, SetupError
 from ..structures.pixel_targets import IGNORE_INDEX
-from .problem import Problem, SetupError
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff')
 

@@ -4,12 +4,13 @@ A ``momentum`` is everywhere the share of the *new* value in a moving average, a
 norm: a paper's :math:`\alpha` or :math:`\beta` of 0.99 is ``momentum=0.01``, and 1 forgets the past.
 """
 
+from .class_weights import *  # noqa: F403
 from .data_preprocessors import *  # noqa: F403
 from .decode_heads import *  # noqa: F403
 from .losses import *  # noqa: F403
 from .memory import *  # noqa: F403
 from .mixing import *  # noqa: F403
 from .perturbations import *  # noqa: F403
-from .samplers import *  # noqa: F403
+from .sampling import *  # noqa: F403
 from .segmentors import *  # noqa: F403
 from .selectors import *  # noqa: F403

@@ -10,7 +10,6 @@ from PIL import Image
 
 from mmseg_contrast.datasets import CamVidDataset, LoadAnnotations, UnlabeledDataset
 from mmseg_contrast.datasets.checks import (
-    Problem,
     Scan,
     Source,
     check_absent,
@@ -26,6 +25,7 @@ from mmseg_contrast.datasets.checks import (
     source_of,
 )
 from mmseg_contrast.datasets.files import classes_of_ids
+from mmseg_contrast.problem import Problem
 
 
 @pytest.fixture(autouse=True)

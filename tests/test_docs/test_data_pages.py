@@ -11,7 +11,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
 from mmseg_contrast.datasets.data_pages import _PAGES, data_page
-from mmseg_contrast.utils.cli import leaf_datasets
+from mmseg_contrast.tooling.cli import leaf_datasets
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(ROOT.glob('docs/data/*.md'))

@@ -10,8 +10,8 @@ import pytest
 from mmengine.config import Config
 from mmseg.apis import inference_model, init_model
 
-from mmseg_contrast.utils.compare import read_result
-from mmseg_contrast.utils.comparison_runs import Run
+from mmseg_contrast.tooling.compare import read_result
+from mmseg_contrast.tooling.comparison_runs import Run
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'compare.py'
 LAST = 8

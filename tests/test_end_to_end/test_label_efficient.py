@@ -16,8 +16,8 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from mmseg_contrast.utils.chain import TRAINED, Request, read_chain, run_chain
-from mmseg_contrast.utils.run_folder import locked
+from mmseg_contrast.run_folder import locked
+from mmseg_contrast.tooling.chain import TRAINED, Request, read_chain, run_chain
 
 REPO = Path(__file__).parents[2]
 TOOLS = REPO / 'tools'
@@ -378,7 +378,7 @@ def test_weights_from_outside_are_missed_before_the_training(user):
 
 def test_a_full_disk_is_told_before_the_training(user, monkeypatch):
     usage = shutil.disk_usage(user.root)._replace(free=(1 << 20) + 1)
-    monkeypatch.setattr('mmseg_contrast.utils.chain.shutil.disk_usage', lambda _: usage)
+    monkeypatch.setattr('mmseg_contrast.tooling.chain.shutil.disk_usage', lambda _: usage)
     with pytest.raises(OSError, match=r'checkpoints need at least \d+ MiB, and 1 MiB are free'):
         run(user, 'chain_wrong', stop=0)
 

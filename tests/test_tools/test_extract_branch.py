@@ -13,7 +13,7 @@ import torch
 from mmengine.config import Config
 from mmseg.registry import MODELS
 
-from mmseg_contrast.utils.setup_env import register_all_modules
+from mmseg_contrast.registration import register_all_modules
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'model_converters' / 'extract_branch.py'
 CLASSES = 11

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from rich.progress import track
 from torch import Tensor
 
+from mmseg_contrast.models.decode_heads.class_selectors import ClassSelectors
 from mmseg_contrast.models.decode_heads.contrast_head import group_by_class
 from mmseg_contrast.models.losses import (
     SupervisedContrastLoss,
@@ -24,15 +25,11 @@ from mmseg_contrast.models.losses import (
     supervised_contrast,
 )
 from mmseg_contrast.models.memory import ClassMemoryBank
+from mmseg_contrast.models.sampling.anchor_sampling import gather_pixels, sample_anchors
+from mmseg_contrast.models.sampling.class_groups import top_per_class
 from mmseg_contrast.models.selectors import DynamicConfidentRegionSelection
-from mmseg_contrast.models.utils import (
-    ClassSelectors,
-    gather_pixels,
-    sample_anchors,
-    top_per_class,
-)
-from mmseg_contrast.utils.cli import one_sentence
-from mmseg_contrast.utils.measure import (
+from mmseg_contrast.tooling.cli import one_sentence
+from mmseg_contrast.tooling.measure import (
     add_measure_arguments,
     fix_conditions,
     free_bytes,

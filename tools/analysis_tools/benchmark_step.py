@@ -26,10 +26,10 @@ from torch import Tensor, nn
 from mmseg_contrast.models.decode_heads import ContrastHead
 from mmseg_contrast.models.memory import ClassMemoryBank
 from mmseg_contrast.models.segmentors import ContrastivePretrainer, SemiSupervisedSegmentor
-from mmseg_contrast.utils import overrides
-from mmseg_contrast.utils.checkpoint import without_initial_weights
-from mmseg_contrast.utils.cli import ChangesAction, one_sentence, require_keys
-from mmseg_contrast.utils.measure import (
+from mmseg_contrast.tooling import overrides
+from mmseg_contrast.tooling.checkpoint import without_initial_weights
+from mmseg_contrast.tooling.cli import ChangesAction, one_sentence, require_keys
+from mmseg_contrast.tooling.measure import (
     add_measure_arguments,
     fix_conditions,
     measure_in_turns,

@@ -13,13 +13,13 @@ from mmengine.runner import Runner
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from mmseg_contrast.datasets.checks import SetupError
 from mmseg_contrast.datasets.files import IGNORE_INDEX, write_file
 from mmseg_contrast.models.segmentors import StudentView
-from mmseg_contrast.models.utils import build_slot
+from mmseg_contrast.models.segmentors.slots import build_slot
+from mmseg_contrast.problem import SetupError
 from mmseg_contrast.structures import PixelTargets
-from mmseg_contrast.utils.cli import ChangesAction, one_sentence, require_keys
-from mmseg_contrast.utils.overrides import read_config
+from mmseg_contrast.tooling.cli import ChangesAction, one_sentence, require_keys
+from mmseg_contrast.tooling.overrides import read_config
 from mmseg_contrast.visualization import draw_grid, overlay
 
 LABELED = {'sup': 'labelled', 'source': 'other domain'}

@@ -13,8 +13,8 @@ from torch import Tensor
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt
 
-from mmseg_contrast.utils.checkpoint import latest_checkpoint, read_checkpoint
-from mmseg_contrast.utils.scalars import find_scalars, read_scalars
+from mmseg_contrast.tooling.checkpoint import latest_checkpoint, read_checkpoint
+from mmseg_contrast.tooling.scalars import find_scalars, read_scalars
 
 #: What is drawn: the ending of the key in the log, and the title of its panel.
 PANELS = {

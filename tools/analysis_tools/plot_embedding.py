@@ -28,9 +28,9 @@ from mmseg_contrast.engine.hooks.check_setup_hook import check_state_dict
 from mmseg_contrast.models.decode_heads import ContrastHead, DeepLabV2Head
 from mmseg_contrast.models.segmentors import ContrastivePretrainer, SemiSupervisedSegmentor
 from mmseg_contrast.structures import Features
-from mmseg_contrast.utils.checkpoint import read_checkpoint, without_initial_weights
-from mmseg_contrast.utils.cli import ChangesAction, one_sentence, require_keys
-from mmseg_contrast.utils.overrides import read_config, refuse
+from mmseg_contrast.tooling.checkpoint import read_checkpoint, without_initial_weights
+from mmseg_contrast.tooling.cli import ChangesAction, one_sentence, require_keys
+from mmseg_contrast.tooling.overrides import read_config, refuse
 from mmseg_contrast.visualization.embedding import (
     METHODS,
     PixelFeatures,

@@ -10,7 +10,6 @@ from mmseg.registry import DATASETS
 from tqdm import tqdm
 
 from mmseg_contrast.datasets.checks import (
-    Problem,
     Source,
     check_absent,
     check_ids,
@@ -24,8 +23,9 @@ from mmseg_contrast.datasets.checks import (
 )
 from mmseg_contrast.datasets.files import list_images, read_list
 from mmseg_contrast.datasets.splits import class_counts, class_table
-from mmseg_contrast.utils.cli import ChangesAction, one_sentence, require_keys
-from mmseg_contrast.utils.overrides import read_config
+from mmseg_contrast.problem import Problem
+from mmseg_contrast.tooling.cli import ChangesAction, one_sentence, require_keys
+from mmseg_contrast.tooling.overrides import read_config
 
 VALIDATION = 'validation images'
 EXAMPLE = """\

@@ -7,9 +7,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmseg_contrast.utils.checkpoint import read_checkpoint, sha256, write_atomically
-from mmseg_contrast.utils.extract import BRANCHES, check_fit, config_text, extract, own_types
-from mmseg_contrast.utils.setup_env import register_all_modules
+from mmseg_contrast.registration import register_all_modules
+from mmseg_contrast.tooling.checkpoint import read_checkpoint, sha256, write_atomically
+from mmseg_contrast.tooling.extract import BRANCHES, check_fit, config_text, extract, own_types
 
 EXAMPLE = """\
 example:

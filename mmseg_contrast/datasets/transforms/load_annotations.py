@@ -6,8 +6,8 @@ import mmseg.datasets.transforms
 import numpy as np
 from mmseg.registry import TRANSFORMS
 
+from ...problem import Problem, SetupError
 from ..files import classes_of_ids, read_mask
-from ..problem import Problem, SetupError
 
 # EXIF flags that exchange height and width.
 _SIDEWAYS = (5, 6, 7, 8)

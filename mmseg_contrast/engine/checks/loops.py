@@ -8,7 +8,7 @@ from mmengine.dataset import InfiniteSampler
 from mmengine.runner import EpochBasedTrainLoop
 
 from ...datasets import MultiSourceSampler
-from ...datasets.checks import Problem
+from ...problem import Problem
 
 
 def check_epochs_end(train_loop: Any, sampler: Any) -> list[Problem]:

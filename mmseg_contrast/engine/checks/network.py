@@ -13,8 +13,9 @@ from mmseg.models import EncoderDecoder, SegDataPreProcessor
 from torch import Tensor, nn
 
 from ...datasets import UnlabeledDataset
-from ...datasets.checks import Problem, random_numbers_kept
+from ...datasets.checks import random_numbers_kept
 from ...models.decode_heads import ContrastHead
+from ...problem import Problem
 
 
 def check_preprocessor(model: nn.Module) -> list[Problem]:

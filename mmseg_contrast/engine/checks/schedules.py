@@ -23,10 +23,10 @@ from mmengine.optim import (
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
 
-from ...datasets.checks import Problem
-from ...models.utils import Ramp, in_iterations
-from ...utils.unwrap import unwrap
+from ...models.schedules import Ramp, in_iterations
+from ...problem import Problem
 from ..hooks.mean_teacher_hook import MeanTeacherHook
+from ..unwrap import unwrap
 
 #: What MMEngine takes for the end where the config gives none.
 NO_END = int(1e9)

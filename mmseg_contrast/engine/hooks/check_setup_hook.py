@@ -16,8 +16,6 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ...datasets.checks import (
-    Problem,
-    SetupError,
     check_crop,
     check_ids,
     check_left_out,
@@ -32,6 +30,7 @@ from ...models.data_preprocessors import MultiBranchDataPreprocessor
 from ...models.memory import ClassMemoryBank
 from ...models.segmentors import ContrastivePretrainer, SemiSupervisedSegmentor
 from ...models.segmentors.semi_supervised_segmentor import LABELED
+from ...problem import Problem, SetupError
 from ...structures.pixel_targets import IGNORE_INDEX
 from ..checks.loops import check_epochs_end
 from ..checks.network import (

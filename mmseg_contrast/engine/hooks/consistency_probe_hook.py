@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ...models.decode_heads import ContrastHead
 from ...models.segmentors import SemiSupervisedSegmentor
 from ...structures import Features
-from ...utils.unwrap import unwrap
+from ..unwrap import unwrap
 
 
 @HOOKS.register_module()

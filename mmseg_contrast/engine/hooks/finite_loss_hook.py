@@ -11,8 +11,8 @@ from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from ...datasets.checks import SetupError
-from ...utils.unwrap import unwrap
+from ...problem import SetupError
+from ..unwrap import unwrap
 
 #: Steps on end without a finite loss after which loss scaling has failed: a scale of 2^16, which is
 #: halved in each of them, has fallen below 2^-14.

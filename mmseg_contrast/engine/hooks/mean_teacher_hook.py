@@ -10,9 +10,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from ...datasets.checks import SetupError
 from ...models.segmentors import SemiSupervisedSegmentor
-from ...utils.unwrap import unwrap
+from ...problem import SetupError
+from ..unwrap import unwrap
 
 SCHEDULES = ('constant', 'cosine')
 #: What a run lacks without these hooks of `configs/_base_/default_runtime.py`.

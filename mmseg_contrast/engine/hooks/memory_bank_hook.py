@@ -11,8 +11,8 @@ from mmseg.registry import HOOKS
 
 from ...models.decode_heads import ClassBankContrastHead
 from ...models.memory import ClassMemoryBank
-from ...utils.scalars import name_by_class
-from ...utils.unwrap import unwrap
+from ...tooling.scalars import name_by_class
+from ..unwrap import unwrap
 
 PATIENCE = 3
 

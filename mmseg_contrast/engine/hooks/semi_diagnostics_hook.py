@@ -8,9 +8,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from ...datasets.checks import SetupError
-from ...utils.scalars import name_by_class
-from ...utils.unwrap import unwrap
+from ...problem import SetupError
+from ...tooling.scalars import name_by_class
+from ..unwrap import unwrap
 
 #: What it means when a statistic of this name stays 0.
 ZERO_REASONS = {

@@ -7,7 +7,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...datasets.multi_source_dataset import images_per_branch
-from ...utils.unwrap import unwrap
+from ..unwrap import unwrap
 
 
 @HOOKS.register_module()

@@ -7,10 +7,10 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import nn
 
-from ...datasets.checks import SetupError
 from ...models.decode_heads import ContrastHead
 from ...models.segmentors import SemiSupervisedSegmentor
-from ...utils.unwrap import unwrap
+from ...problem import SetupError
+from ..unwrap import unwrap
 
 
 @HOOKS.register_module()

@@ -10,8 +10,8 @@ from mmengine.runner import Runner, ValLoop
 from mmengine.visualization import Visualizer
 from mmseg.registry import LOOPS
 
-from ...datasets.checks import SetupError
 from ...models.segmentors.semi_supervised_segmentor import BRANCHES
+from ...problem import SetupError
 from ..hooks.mean_teacher_hook import unwrap_segmentor
 
 

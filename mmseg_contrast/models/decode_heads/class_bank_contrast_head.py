@@ -12,10 +12,12 @@ from torch import Tensor
 
 from ...structures import PixelTargets, SemiStep
 from ...structures.pixel_targets import nearest
-from ...utils.running_stats import Ratio
+from ...structures.running_stats import Ratio
 from ..losses.class_bank_contrast import class_bank_contrast
 from ..memory import ClassMemoryBank
-from ..utils import ClassSelectors, check_length, current_iter, in_iterations, top_per_class
+from ..sampling.class_groups import top_per_class
+from ..schedules import check_length, current_iter, in_iterations
+from .class_selectors import ClassSelectors
 from .contrast_head import ContrastHead
 
 RANKS = ('highest', 'lowest', 'random')

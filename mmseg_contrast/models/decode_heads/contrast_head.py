@@ -14,10 +14,10 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from ...structures import Features, PixelTargets, SemiStep
-from ...utils.running_stats import Ratio
-from ..utils.decode_features import DECODE
-from ..utils.dist import reduce_mean
-from ..utils.ramp import Ramp, current_iter
+from ...structures.running_stats import Ratio
+from ..distributed import reduce_mean
+from ..schedules import Ramp, current_iter
+from .decode_features import DECODE
 
 
 @MODELS.register_module()

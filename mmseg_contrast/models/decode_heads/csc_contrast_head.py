@@ -12,18 +12,12 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from ...structures import SemiStep
+from ..device import without_autocast
+from ..distributed import gather_with_grad
 from ..losses.contrast import grouped_contrast
 from ..memory import ConsistencySeparationModule
-from ..utils import (
-    closest_anchors,
-    current_iter,
-    gather_pixels,
-    gather_with_grad,
-    log_progress,
-    sample_anchors,
-    thin_out,
-)
-from ..utils.precision import without_autocast
+from ..sampling.anchor_sampling import closest_anchors, gather_pixels, sample_anchors, thin_out
+from ..schedules import current_iter, log_progress
 from .contrast_head import ContrastHead, anchor_mean, group_by_class
 
 FALLBACKS = ('per_class', 'paper', 'official')

@@ -11,8 +11,9 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from ...structures import PixelTargets, SemiStep
+from ..distributed import gather_with_grad
 from ..losses.contrast import grouped_contrast
-from ..utils import gather_pixels, gather_with_grad, sample_anchors
+from ..sampling.anchor_sampling import gather_pixels, sample_anchors
 from .contrast_head import ContrastHead, anchor_mean, group_by_class
 
 SOURCES = ('labeled', 'unlabeled')

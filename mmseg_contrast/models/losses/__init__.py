@@ -1,7 +1,6 @@
 """Losses: pure functions on tensors, and the registered modules that configs name."""
 
 from .class_bank_contrast import class_bank_contrast
-from .class_weights import MedianFrequencyWeights, median_frequency_weights
 from .contrast import grouped_contrast
 from .entropy import EntropyLoss, pixel_entropy
 from .pixel_loss import ConsistencyLoss, PixelCrossEntropyLoss, pixel_cross_entropy
@@ -10,12 +9,10 @@ from .supervised_contrast import SupervisedContrastLoss, supervised_contrast
 __all__ = [
     'ConsistencyLoss',
     'EntropyLoss',
-    'MedianFrequencyWeights',
     'PixelCrossEntropyLoss',
     'SupervisedContrastLoss',
     'class_bank_contrast',
     'grouped_contrast',
-    'median_frequency_weights',
     'pixel_cross_entropy',
     'pixel_entropy',
     'supervised_contrast',

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..utils.dist import reduce_sum
-from ..utils.precision import without_autocast
+from ..device import without_autocast
+from ..distributed import reduce_sum
 from .contrast import refuse_create_graph
 
 EPS = 1e-12

@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..utils.host_reads import reading_is_free
-from ..utils.precision import without_autocast
+from ..device import reading_is_free, without_autocast
 
 
 def refuse_create_graph(place: str) -> None:

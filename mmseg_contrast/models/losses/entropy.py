@@ -7,10 +7,10 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from ...structures import PixelTargets
-from ...utils.running_stats import Ratio
-from ..utils.dist import reduce_mean
-from ..utils.precision import without_autocast
-from ..utils.ramp import Ramp, current_iter
+from ...structures.running_stats import Ratio
+from ..device import without_autocast
+from ..distributed import reduce_mean
+from ..schedules import Ramp, current_iter
 from .unsupervised_loss import UnsupervisedLoss
 
 

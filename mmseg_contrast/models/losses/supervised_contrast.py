@@ -11,8 +11,8 @@ from mmengine.dist import get_world_size
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ..utils.dist import gather_own_first, reduce_mean
-from ..utils.precision import without_autocast
+from ..device import without_autocast
+from ..distributed import gather_own_first, reduce_mean
 from .contrast import refuse_create_graph
 
 #: Fewer rows make a poor matrix product.

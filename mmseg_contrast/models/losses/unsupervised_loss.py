@@ -7,7 +7,7 @@ from abc import abstractmethod
 from torch import Tensor, nn
 
 from ...structures import PixelTargets
-from ...utils.running_stats import Ratio
+from ...structures.running_stats import Ratio
 
 
 class UnsupervisedLoss(nn.Module):

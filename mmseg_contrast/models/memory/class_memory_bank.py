@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from mmengine.dist import all_gather, get_world_size
 from torch import Tensor, nn
 
-from ..utils.required_hook import RequiredHook
+from ..required_hook import RequiredHook
 
 
 class ClassMemoryBank(nn.Module):

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from mmengine.dist import all_reduce
 from torch import Tensor
 
-from ..utils.precision import without_autocast
+from ..device import without_autocast
 from .class_memory_bank import ClassMemoryBank, gather_candidates
 
 GATES = ('best', 'strict', 'official')

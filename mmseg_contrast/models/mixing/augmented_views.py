@@ -10,7 +10,7 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from ...structures import PixelTargets
-from ..utils import check_length, current_iter, in_iterations
+from ..schedules import check_length, current_iter, in_iterations
 from .base import Mixed, Mixing
 from .batch_color import gaussian_blur, jitter_color
 from .batch_geometry import flip_and_resize

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from ...structures import PixelTargets
 from ...structures.pixel_targets import nearest
-from ...utils.running_stats import RunningStats
-from ..utils.decode_features import DECODE, record_input, take_inputs
-from ..utils.precision import without_autocast
+from ...structures.running_stats import RunningStats
+from ..decode_heads.decode_features import DECODE, record_input, take_inputs
+from ..device import without_autocast
 from .decode_head_check import check_decode_head
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from ...utils.running_stats import Ratio, RunningStats
+from ...structures.running_stats import Ratio, RunningStats
 
 
 class LossLog:

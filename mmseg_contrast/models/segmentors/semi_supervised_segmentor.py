@@ -17,7 +17,7 @@ from mmseg.structures import SegDataSample
 from mmseg.utils import add_prefix
 from torch import Tensor, nn
 
-from ...datasets.problem import SetupError
+from ...problem import SetupError
 from ...structures import (
     Features,
     LabeledImages,
@@ -27,26 +27,20 @@ from ...structures import (
     StudentOutput,
     count_classes,
 )
-from ...utils.running_stats import Ratio, RunningStats
+from ...structures.running_stats import Ratio, RunningStats
 from ..decode_heads import ContrastHead
+from ..decode_heads.decode_features import record_input, take_inputs
 from ..losses import PixelCrossEntropyLoss
 from ..mixing import Mixed
-from ..utils import (
-    NamedEMA,
-    Ramp,
-    RequiredHook,
-    build_slot,
-    check_length,
-    current_iter,
-    in_iterations,
-    supervised_losses,
-    top_class,
-)
-from ..utils.decode_features import record_input, take_inputs
-from ..utils.ramp import max_iters
+from ..required_hook import RequiredHook
+from ..schedules import Ramp, check_length, current_iter, in_iterations, max_iters
+from ..selectors.top_class import top_class
 from .decode_head_check import check_decode_head
 from .loss_log import LossLog
+from .named_ema import NamedEMA
+from .slots import build_slot
 from .student_view import Perturbations, StudentView
+from .supervised_losses import supervised_losses
 
 BRANCHES = ('student', 'teacher')
 LABELED = ('sup', 'source')

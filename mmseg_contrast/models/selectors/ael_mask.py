@@ -7,10 +7,10 @@ from mmengine.dist import all_reduce
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from ...utils.running_stats import Ratio
-from ..utils.precision import without_autocast
-from ..utils.top_class import top_class
+from ...structures.running_stats import Ratio
+from ..device import without_autocast
 from .base import Selector
+from .top_class import top_class
 
 
 @MODELS.register_module()

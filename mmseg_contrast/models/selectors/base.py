@@ -6,7 +6,7 @@ from abc import abstractmethod
 
 from torch import Tensor, nn
 
-from ...utils.running_stats import Ratio
+from ...structures.running_stats import Ratio
 
 
 class Selector(nn.Module):

@@ -6,7 +6,7 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from ...utils.running_stats import Ratio
+from ...structures.running_stats import Ratio
 from .base import Selector
 
 

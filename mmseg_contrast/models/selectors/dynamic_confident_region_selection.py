@@ -6,9 +6,9 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from ..utils.rank_select import rank_select
-from ..utils.top_class import top_class
 from .base import Selector
+from .rank_select import rank_select
+from .top_class import top_class
 
 
 @MODELS.register_module()

@@ -5,7 +5,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS
 from mmengine.runner import Runner
 
-from mmseg_contrast.datasets.checks import SetupError
+from mmseg_contrast.problem import SetupError
 
 TERMS = ('sup.decode.loss_ce', 'contrast.loss_contrast')
 

@@ -7,8 +7,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from mmseg_contrast.datasets.checks import SetupError
 from mmseg_contrast.engine.hooks import MeanTeacherHook
+from mmseg_contrast.problem import SetupError
 
 SIZE = (16, 16)
 

@@ -13,9 +13,9 @@ from helpers import (
 )
 from mmengine.runner import Runner
 
-from mmseg_contrast.datasets.checks import SetupError
 from mmseg_contrast.engine.hooks import SemiDiagnosticsHook
-from mmseg_contrast.utils.scalars import name_by_class
+from mmseg_contrast.problem import SetupError
+from mmseg_contrast.tooling.scalars import name_by_class
 
 SIZE = (16, 16)
 

@@ -6,7 +6,7 @@ from helpers import contrast_cfg, head_cfg, plain_cfg, runner_cfg, semi_cfg
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
 
-from mmseg_contrast.datasets.checks import SetupError
+from mmseg_contrast.problem import SetupError
 
 
 @MODELS.register_module(force=True)

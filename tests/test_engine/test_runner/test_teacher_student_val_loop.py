@@ -4,7 +4,7 @@ from helpers import TinySemiDataset, runner_cfg, semi_cfg, separate_teacher, val
 from mmengine.dataset import pseudo_collate
 from mmengine.runner import Runner
 
-from mmseg_contrast.datasets.checks import SetupError
+from mmseg_contrast.problem import SetupError
 
 SIZE = (16, 16)
 CHECKPOINT = {'type': 'CheckpointHook', 'interval': 1000, 'by_epoch': False}

@@ -22,7 +22,7 @@ from mmseg.registry import MODELS
 from sync_counter import SyncCounter
 
 from mmseg_contrast.models.decode_heads import ConvNormProjector, csc_contrast_head
-from mmseg_contrast.models.utils import sample_anchors
+from mmseg_contrast.models.sampling.anchor_sampling import sample_anchors
 from mmseg_contrast.structures import Features, PixelTargets
 from mmseg_contrast.structures.pixel_targets import nearest
 

@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmseg_contrast.models.losses import grouped_contrast
 from mmseg_contrast.models.losses.contrast import _tile_rows
-from mmseg_contrast.utils.measure import peak_bytes
+from mmseg_contrast.tooling.measure import peak_bytes
 
 pytestmark = pytest.mark.usefixtures('device')
 

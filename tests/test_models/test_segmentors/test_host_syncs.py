@@ -19,8 +19,8 @@ from sync_counter import SyncCounter
 from mmseg_contrast.models.losses import grouped_contrast
 from mmseg_contrast.models.memory import ClassMemoryBank
 from mmseg_contrast.models.mixing import CrossSetCutMix
+from mmseg_contrast.models.sampling.anchor_sampling import gather_pixels, sample_anchors
 from mmseg_contrast.models.selectors import DynamicConfidentRegionSelection
-from mmseg_contrast.models.utils import gather_pixels, sample_anchors
 from mmseg_contrast.structures import PixelTargets
 
 VECTOR = torch.arange(6.0)

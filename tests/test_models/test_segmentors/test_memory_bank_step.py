@@ -21,7 +21,7 @@ from helpers import (
     without_gradient,
 )
 
-from mmseg_contrast.models.losses import median_frequency_weights
+from mmseg_contrast.models.class_weights import median_frequency_weights
 
 
 def labels_of(samples):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mmseg_contrast.utils.scalars import find_scalars
+from mmseg_contrast.tooling.scalars import find_scalars
 
 
 @pytest.fixture

@@ -1,1 +1,0 @@
-"""Checks of the installation, registration, and helpers of the tools."""
