@@ -247,6 +247,14 @@ class ContrastHead(BaseDecodeHead):
         """Name the options in use that have no effect on labels alone, each with what to set instead."""
         return {}
 
+    def options_for_teacher(self) -> dict[str, str]:
+        """Name the options in use that take the teacher's features of the unlabelled images.
+
+        The teacher sees these images unmixed, so the options do not go with a mixing that moves the
+        targets. Each comes with what to set instead.
+        """
+        return {}
+
     def loss(
         self, inputs: Sequence[Tensor], batch_data_samples: Sequence[SegDataSample], train_cfg: dict
     ) -> dict[str, Tensor]:

@@ -80,7 +80,7 @@ class CSCContrastHead(ContrastHead):
         kwargs: Arguments of :class:`ContrastHead`.
 
     Raises:
-        ValueError: If an argument is out of its range, or in a step that ``bank_features`` does not fit.
+        ValueError: If an argument is out of its range.
     """
 
     def __init__(
@@ -162,6 +162,11 @@ class CSCContrastHead(ContrastHead):
             f'anchor_filter={self.anchor_filter}': (self.anchor_filter, 'anchor_filter=None'),
         }
         return {option: instead for option, (used, instead) in options.items() if used}
+
+    def options_for_teacher(self) -> dict[str, str]:
+        """Name the option that takes the teacher's features of the unlabelled images."""
+        option = {"bank_features='teacher'": "bank_features='student'"}
+        return option if self.bank_features == 'teacher' else {}
 
     def _for_each_class(self, key: str, numbers: int | Sequence[int]) -> list[int]:
         each = [numbers] * self.num_classes if isinstance(numbers, int) else list(numbers)
@@ -259,12 +264,6 @@ class CSCContrastHead(ContrastHead):
     ) -> Tensor:
         embedding = embedding.detach()
         if self.bank_features == 'teacher':
-            if step.pseudo is not None and step.teacher is None:
-                raise ValueError(
-                    f"{type(self).__name__}(bank_features='teacher') needs a mixing that leaves the targets "
-                    'in their place, for the teacher sees unmixed images: use CrossSetCutMix, or '
-                    "bank_features='student'."
-                )
             embedding = self.key_embedding(step, embedding, teacher)
         return embedding.float()
 

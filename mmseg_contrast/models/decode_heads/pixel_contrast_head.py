@@ -38,7 +38,8 @@ class PixelContrastHead(ContrastHead):
         hard_ratio (float): Share of hard pixels among them, in [0, 1].
         min_pixels (int): Classes with fewer pixels of an image's feature grid are left out of it.
         sampling (str): ``'segmentation_aware'`` or ``'random'``.
-        sources (tuple[str, ...]): Sets that take part, of ``'labeled'`` and ``'unlabeled'``.
+        sources (tuple[str, ...]): Sets that take part, of ``'labeled'`` and ``'unlabeled'``. The keys of
+            the latter need a mixing that leaves the targets in their place.
         labeled_keys (str): Network that makes the keys of labelled images, ``'student'`` (as the
             published code) or ``'teacher'`` (as the paper's text).
         exclude_classes (tuple[int, ...]): Classes that take no part (the published code leaves out
@@ -116,6 +117,11 @@ class PixelContrastHead(ContrastHead):
             f'sources={self.sources}': ('labeled' not in self.sources, f'sources={SOURCES}'),
         }
         return {option: instead for option, (used, instead) in options.items() if used}
+
+    def options_for_teacher(self) -> dict[str, str]:
+        """Name the option that takes the teacher's features of the unlabelled images."""
+        option = {f'sources={self.sources}': "sources=('labeled',)"}
+        return option if 'unlabeled' in self.sources else {}
 
     def loss_by_step(
         self, step: SemiStep, teacher: ContrastHead | None = None

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from mmengine.dist import all_reduce
 from torch import Tensor
 
+from ...utils.running_stats import Ratio
 from ..device import without_autocast
 from .class_memory_bank import ClassMemoryBank, gather_candidates
 
@@ -70,7 +71,8 @@ class ConsistencySeparationModule(ClassMemoryBank):
         separ_best (Tensor): Best Separ, float32 scalar; inf while the gate does not work.
         rejects (Tensor): Consecutive refusals, of the consistency and of the enqueue candidates,
             int64 of shape (2,).
-        accepted (Tensor): What became of the last two candidates, float32 of shape (2,) in {0, 1}.
+        proposed (Tensor): Whether the last update had the two candidates, float32 of shape (2,) in {0, 1}.
+        accepted (Tensor): What became of them, likewise.
         drift (Tensor): Mean cosine of the last step's class means with the running ones, float32 scalar.
 
     Raises:
@@ -118,7 +120,8 @@ class ConsistencySeparationModule(ClassMemoryBank):
         self.register_buffer('sums', torch.zeros(num_classes, channels))
         self.register_buffer('separ_best', torch.tensor(torch.inf))
         self.register_buffer('rejects', torch.zeros(2, dtype=torch.long))
-        self.register_buffer('accepted', torch.ones(2))
+        self.register_buffer('proposed', torch.zeros(2))
+        self.register_buffer('accepted', torch.zeros(2))
         self.register_buffer('running_means', torch.zeros(num_classes, channels))
         self.register_buffer('drift', torch.ones(()))
 
@@ -174,7 +177,8 @@ class ConsistencySeparationModule(ClassMemoryBank):
             num_samples (Tensor): Number of features behind them, of shape (C,); 0 where there are none.
         """
         keep = self.count / (self.count + num_samples).clamp(min=1)
-        keep = torch.where((self.count > 0) & (num_samples > 0), keep, 1).unsqueeze(1)
+        moves = (self.count > 0) & (num_samples > 0)
+        keep = torch.where(moves, keep, 1).unsqueeze(1)
         inner = torch.bmm(self.rows, means.unsqueeze(2)).squeeze(2)
         square = means.square().sum(1, keepdim=True)
         length = keep**2 + (1 - keep) ** 2 * square + 2 * keep * (1 - keep) * inner
@@ -183,7 +187,7 @@ class ConsistencySeparationModule(ClassMemoryBank):
         shift = (1 - keep) / length * self.valid
         sums = torch.bmm(scale.unsqueeze(1), self.rows).squeeze(1)
         sums += shift.sum(1, keepdim=True) * means
-        accept = self._decide(CONSISTENCY, sums)
+        accept = self._decide(CONSISTENCY, sums, moves.any())
         scale, shift = torch.where(accept, scale, 1), torch.where(accept, shift, 0)
         self.rows.mul_(scale.unsqueeze(2)).addcmul_(shift.unsqueeze(2), means.unsqueeze(1))
         self.sums.copy_(torch.where(accept, sums, self.sums))
@@ -203,7 +207,7 @@ class ConsistencySeparationModule(ClassMemoryBank):
         change = change - self.rows.gather(1, place.unsqueeze(2).expand_as(change))
         sums = self.sums + (change * filled.unsqueeze(2)).sum(1)
         newcomer = filled.any(1) & (self.count == 0)
-        accept = self._decide(ENQUEUE, sums, ~newcomer.any())
+        accept = self._decide(ENQUEUE, sums, filled.any(), ~newcomer.any())
         self.write(candidates, mask & accept)
         self.sums.copy_(torch.where(accept, sums, self.sums))
 
@@ -219,7 +223,9 @@ class ConsistencySeparationModule(ClassMemoryBank):
         total = F.normalize(sums, dim=1).sum(0)
         return total.square().sum() + self.num_classes * (self.num_classes - 1)
 
-    def _decide(self, kind: int, sums: Tensor, settled: Tensor | bool = True) -> Tensor:
+    def _decide(
+        self, kind: int, sums: Tensor, proposed: Tensor, settled: Tensor | bool = True
+    ) -> Tensor:
         seen = self.count > 0
         full = self.count >= self.min_fill * self.size
         if self.gate == 'official':
@@ -235,9 +241,13 @@ class ConsistencySeparationModule(ClassMemoryBank):
         forced = ~within & (False if bound is None else self.rejects[kind] >= bound)
         accept = within | forced
         best = torch.where(within, torch.minimum(value, best), torch.where(forced, value, best))
-        self.separ_best.copy_(torch.where(working, best, torch.inf))
-        self.rejects[kind] = torch.where(accept, 0, self.rejects[kind] + 1)
-        self.accepted[kind] = accept.float()
+        best = torch.where(working, best, torch.inf)
+        rejects = torch.where(accept, 0, self.rejects[kind] + 1)
+        # Where nothing is proposed nothing is refused, and the gate stays as it is.
+        self.separ_best.copy_(torch.where(proposed, best, self.separ_best))
+        self.rejects[kind] = torch.where(proposed, rejects, self.rejects[kind])
+        self.proposed[kind] = proposed.float()
+        self.accepted[kind] = (proposed & accept).float()
         return accept
 
     # ------------------------------------------------------------------ diagnostics
@@ -253,17 +263,19 @@ class ConsistencySeparationModule(ClassMemoryBank):
         )
         self.running_means.copy_(torch.where(present.unsqueeze(1), moved, self.running_means))
 
-    def events(self) -> dict[str, Tensor]:
+    def events(self) -> dict[str, Tensor | Ratio]:
         """Say what the last update was like; the mean over many is what tells something.
 
         Returns:
-            dict[str, Tensor]: ``accept_consistency`` (where there is such a candidate) and
-            ``accept_enqueue``, in {0, 1}; and ``cons_proxy``, ``drift``.
+            dict[str, Tensor | Ratio]: ``accept_consistency`` (unless that is off) and ``accept_enqueue``,
+            the accepted of the candidates that there were; and ``cons_proxy``, ``drift``.
         """
-        events = {'accept_enqueue': self.accepted[ENQUEUE], 'cons_proxy': self.drift}
+        kinds = {'accept_enqueue': ENQUEUE}
         if self.consistency:
-            events['accept_consistency'] = self.accepted[CONSISTENCY]
-        return {name: value.clone() for name, value in events.items()}
+            kinds['accept_consistency'] = CONSISTENCY
+        accepted, proposed = self.accepted.clone(), self.proposed.clone()
+        events = {name: Ratio(accepted[kind], proposed[kind]) for name, kind in kinds.items()}
+        return {**events, 'cons_proxy': self.drift.clone()}
 
     @torch.no_grad()
     def statistics(self) -> dict[str, Tensor]:

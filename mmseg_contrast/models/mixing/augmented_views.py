@@ -97,6 +97,7 @@ class AugmentedViews(Mixing):
     """
 
     drops_probs = True
+    moves_targets = True
 
     def __init__(
         self,

@@ -48,6 +48,8 @@ class Mixing(nn.Module):
 
     #: Whether the targets that come out have no probabilities, so that losses must use hard labels.
     drops_probs = False
+    #: Whether it moves the targets, out of the layout of the teacher's features.
+    moves_targets = False
 
     @abstractmethod
     def forward(

@@ -30,6 +30,8 @@ class RingCutMix(Mixing):
         ValueError: If ``area`` is out of its range.
     """
 
+    moves_targets = True
+
     def __init__(self, area: float = 0.5) -> None:
         super().__init__()
         if not 0 < area <= 1:

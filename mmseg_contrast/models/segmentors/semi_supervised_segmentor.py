@@ -226,6 +226,14 @@ class SemiSupervisedSegmentor(EncoderDecoder):
                 f'views names {branches}, but without unsup_loss nothing is learnt from more than the '
                 'first one: add an unsup_loss or leave one view.'
             )
+        if self.mixing is not None and self.mixing.moves_targets and self.views[0].mix:
+            for _, head in self.contrast_heads():
+                for option, instead in head.options_for_teacher().items():
+                    raise ValueError(
+                        f'{type(head).__name__}({option}) takes the features of the teacher, which sees '
+                        f'unmixed images, and {type(self.mixing).__name__} moves the targets: use '
+                        f'CrossSetCutMix, or {instead}.'
+                    )
         soft = [type(loss).__name__ for loss in self.unsup_loss if loss.needs_probs]
         if soft and self.mixing is not None and self.mixing.drops_probs:
             raise ValueError(

@@ -522,12 +522,17 @@ def test_a_step_on_each_recipe_has_no_host_sync(recipe, bank_features):
 def test_a_bank_of_the_teacher_needs_targets_in_their_place():
     """Else the student's features would stand in for those of the teacher."""
     contrast = csc_cfg(bank_features='teacher')
-    model = build(semi_cfg(auxiliary_head=[contrast], **RECIPES['published code']))
-    images, samples = prepared(model, random_batch())
     with pytest.raises(
         ValueError, match=r"bank_features='teacher'\).*CrossSetCutMix, or bank_features='student'"
     ):
-        model.loss(images, samples)
+        build(semi_cfg(auxiliary_head=[contrast], **RECIPES['published code']))
+
+
+def test_a_bank_of_the_teacher_waits_for_the_end_of_the_burn_in():
+    contrast = csc_cfg(bank_features='teacher')
+    model = build(semi_cfg(auxiliary_head=[contrast], semi_train_cfg={'burn_in': 5}))
+    images, samples = prepared(model, random_batch())
+    assert model.loss(images, samples)['contrast.loss_contrast'] > 0
 
 
 def test_it_runs_without_any_data():

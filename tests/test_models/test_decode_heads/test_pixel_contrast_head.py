@@ -428,3 +428,20 @@ def test_samples_of_mmseg_are_accepted_at_any_resolution():
     losses = student.loss(random_step(2, 0).student.stages, samples, {})
     assert float(losses['loss_contrast']) > 0
     assert all(value.is_floating_point() for value in losses.values()), 'MMEngine takes their mean'
+
+
+@pytest.mark.parametrize(
+    'options', [{'sources': ('unlabeled',)}, {'sources': ('labeled', 'unlabeled')}]
+)
+def test_keys_of_the_teacher_need_targets_in_their_place(options):
+    """Else the student's embeddings would stand in for those of the teacher."""
+    mixing = {
+        'mixing': {'type': 'RingCutMix'},
+        'unsup_loss': {'type': 'ConsistencyLoss', 'hard': True},
+    }
+    with pytest.raises(ValueError, match=r"RingCutMix moves.*or sources=\('labeled',\)"):
+        build(semi_cfg(auxiliary_head=[contrast_cfg(**options)], **mixing))
+    build(semi_cfg(auxiliary_head=[contrast_cfg(sources=('labeled',))], **mixing))
+    # The other views may be mixed in any way: contrast heads see the first one.
+    views = [{'branch': 'strong', 'mix': False}, {'branch': 'other'}]
+    build(semi_cfg(auxiliary_head=[contrast_cfg(**options)], views=views, **mixing))

@@ -231,8 +231,33 @@ def test_a_refused_update_changes_nothing_but_the_counters(gate):
     bank.stage(one_place, full, one_place[:, 0], torch.full((CLASSES,), 4))
     bank.commit()
     changed = {k for k, v in bank.state_dict().items() if not torch.equal(v, before[k])}
-    assert changed == {'rejects', 'accepted', 'running_means', 'updates'}
+    assert changed == {'rejects', 'proposed', 'accepted', 'running_means', 'updates'}
     assert bank.rejects.tolist() == [1, 1] and bank.accepted.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize('gate', ['best', 'strict'])
+def test_a_step_without_a_candidate_is_neither_accepted_nor_refused(gate):
+    bank = module(gate=gate, gate_range=0.0, min_fill=0.0, consistency=True)
+    events = bank.events()
+    assert events['accept_enqueue'].whole == events['accept_consistency'].whole == 0
+    features, _ = samples(0)
+    everything = torch.ones(features.shape[:3], dtype=torch.bool)
+    stage(bank, features, everything)
+    bank.commit()
+    events = bank.events()
+    # The bank was empty: there were rows to enqueue, and none that could follow the features.
+    assert tuple(events['accept_enqueue']) == (1, 1)
+    assert tuple(events['accept_consistency']) == (0, 0)
+    step(bank, 1)
+    before = {name: value.clone() for name, value in bank.state_dict().items()}
+    stage(bank, features, ~everything)
+    bank.commit()
+    assert [tuple(bank.events()[f'accept_{kind}']) for kind in ('consistency', 'enqueue')] == [
+        (0, 0),
+        (0, 0),
+    ]
+    for name in ('rows', 'count', 'pointer', 'separ_best', 'rejects'):
+        assert torch.equal(bank.state_dict()[name], before[name]), name
 
 
 def test_ungated_consistency_collapses_the_bank():

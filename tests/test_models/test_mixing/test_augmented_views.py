@@ -150,13 +150,13 @@ def test_arguments_are_checked(kwargs, message):
 
 def test_colours_of_bgr_images_change_as_those_of_rgb():
     colors = {'jitter': 1.0, 'brightness': 0.3, 'contrast': 0.3, 'saturation': 0.5, 'hue': 0.2}
-    images, labeled, pseudo = batch()
+    images, labeled, pseudo, number = batch()
     results = []
     for bgr_to_rgb, channels in ((True, images), (False, images.flip(1))):
         torch.manual_seed(0)
         order = 1 if bgr_to_rgb else -1
         normalised = {'mean': [120.0, 110.0, 100.0][::order], 'std': [60.0, 50.0, 40.0][::order]}
         each = AugmentedViews(4, weak=colors, strong=colors, bgr_to_rgb=bgr_to_rgb, **normalised)
-        results.append(each(channels, labeled, pseudo).images)
+        results.append(each(channels, labeled, pseudo, number).images)
     torch.testing.assert_close(results[1].flip(1), results[0], rtol=1e-4, atol=1e-5)
     assert (results[1] - results[0]).abs().max() > 0.1
