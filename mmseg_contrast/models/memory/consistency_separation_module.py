@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from mmengine.dist import all_reduce
 from torch import Tensor
 
-from ...utils.running_stats import Ratio
+from ...structures.running_stats import Ratio
 from ..device import without_autocast
 from .class_memory_bank import ClassMemoryBank, gather_candidates
 

@@ -65,11 +65,18 @@ def test_thresholds_losses_and_gradients_are_equal(ranks):
 
 def test_sure_classes_have_their_share_of_the_joint_batch(ranks):
     masks = [torch.cat(pair) for pair in zip(*ranks['sure_'])]
-    assert all(map(torch.equal, masks, sure_selections()))
-    for i, mask in enumerate(masks):
+    for i, (mask, whole) in enumerate(zip(masks, sure_selections())):
         logits, valid = sure_batch(SURE_MARGINS[i // 2])
+        logits = logits.to((torch.float32, torch.bfloat16)[i % 2]).double()
         labels = logits.argmax(1)
+        doubt = logits.softmax(1).scatter(1, labels.unsqueeze(1), 0).sum(1)
         for c in range(1, 4):
+            own = (labels == c) & valid
+            # A processor may round half a batch in another way than all of it, by which a doubt gets into
+            # the next bin: 2 ** -14 of it.
+            near = (doubt / doubt[own & (whole > 0)].max() - 1).abs() < 2**-13
+            assert torch.equal(mask[own & ~near], whole[own & ~near])
+            assert float(near[own].float().mean()) < 0.01
             shares = [float(mask[k][(labels == c)[k] & valid[k]].mean()) for k in range(2)]
             assert float(mask[(labels == c) & valid].mean()) == pytest.approx(0.6, abs=0.01)
             assert c != 1 or shares[0] > shares[1] + 0.05, 'not of each image'
