@@ -6,6 +6,8 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 burn_in = 400
 fixmatch = _base_.fixmatch
 fixmatch.semi_train_cfg.burn_in = burn_in
@@ -13,9 +15,6 @@ fixmatch.unsup_loss.ramp = dict(start=burn_in, length=burn_in)
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(**fixmatch, data_preprocessor=data_preprocessor)
 # weaker than in C3-SemiSeg: a net from scratch has no features yet that survive more
-unlabeled_dataset = _base_.unlabeled_dataset
-unlabeled_dataset.pipeline[-1].strong = [
-    dict(type='ColorJitter', brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1),
-    dict(type='PackSegInputs'),
-]
-train_dataloader = dict(dataset=dict(datasets=[_base_.labeled_dataset, unlabeled_dataset]))
+jitter = dict(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1)
+branches = dict(strong=dict(jitter=jitter, rand_augment=None))
+train_dataloader = train_loader(globals())

@@ -6,9 +6,9 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 labeled_list = 'data_lists/cityscapes/cityscapes.0@1by30.txt'
-labeled_dataset = _base_.labeled_dataset
-labeled_dataset.ann_file = labeled_list
-train_dataloader = dict(dataset=dict(datasets=[labeled_dataset]))
+train_dataloader = train_loader(globals())
 data_preprocessor = dict(size=_base_.crop_size)
 model = dict(data_preprocessor=data_preprocessor)

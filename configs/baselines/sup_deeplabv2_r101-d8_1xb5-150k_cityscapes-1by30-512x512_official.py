@@ -6,10 +6,10 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 labeled_list = 'data_lists/cityscapes/cityscapes.0@1by30.txt'
-labeled_dataset = _base_.labeled_dataset
-labeled_dataset.ann_file = labeled_list
-train_dataloader = dict(dataset=dict(datasets=[labeled_dataset]))
+train_dataloader = train_loader(globals())
 # by the data set's means, to a range of 1
 normalisation = dict(mean=[73.158, 82.909, 72.392], std=[255.0, 255.0, 255.0])
 data_preprocessor = dict(size=_base_.crop_size, **normalisation)

@@ -1,27 +1,14 @@
 # The supervised half of what C3-SemiSeg's published code does beyond the paper
 _base_ = './sup_deeplabv2_r101-d8_4xb4-25k_cityscapes-1by8-256x512.py'
 
-labeled_dataset = _base_.labeled_dataset
-resize, rotate, crop, flip = _base_.geometry
-labeled_dataset.pipeline[2:6] = [resize, crop, flip, rotate]
-train_dataloader = dict(dataset=dict(datasets=[labeled_dataset]))
+from mmseg_contrast.datasets.loaders import single_scale_with_mask, train_loader, val_loader
 
+# rotated after the crop
+labeled_geometry = {name: _base_.geometry[name] for name in ('resize', 'crop', 'flip', 'rotate')}
+train_dataloader = train_loader(globals())
 # labels at half size, so no comparison with results on full-size labels
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
-    dict(type='Resize', scale=_base_.image_scale, keep_ratio=True),
-    # predictions are brought to ori_shape
-    dict(
-        type='KeyMapper',
-        mapping=dict(img_shape='img_shape'),
-        auto_remap=False,
-        remapping=dict(img_shape='ori_shape'),
-    ),
-    dict(type='PackSegInputs'),
-]
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-test_dataloader = val_dataloader
+test_pipeline = single_scale_with_mask(_base_.image_scale)
+val_dataloader = test_dataloader = val_loader(globals())
 
 model = dict(
     backbone=dict(style='caffe'),

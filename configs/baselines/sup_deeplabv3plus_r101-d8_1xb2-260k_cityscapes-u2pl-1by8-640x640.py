@@ -6,13 +6,12 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 crop_size = (640, 640)
 labeled_list = 'data_lists/cityscapes/u2pl_cityscapes.0@1by8.txt'
-labeled_dataset = _base_.labeled_dataset
-labeled_dataset.ann_file = labeled_list
-resize, rotate, crop, flip = labeled_dataset.pipeline[2:6]
-labeled_dataset.pipeline[2:6] = [resize, dict(crop, crop_size=crop_size), flip]
-train_dataloader = dict(dataset=dict(datasets=[labeled_dataset]))
+geometry = dict(rotate=None, crop=dict(crop_size=crop_size))
+train_dataloader = train_loader(globals())
 
 # hard pixels of the whole batch, in both heads
 sampler = dict(type='BatchOHEMPixelSampler', thresh=0.7, min_kept=100000)

@@ -6,13 +6,13 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 num_classes = 21
 crop_size = (480, 480)
 labeled_list = 'data_lists/voc12aug/u2pl_voc12aug.0@1by8.txt'
-labeled_dataset = _base_.labeled_dataset
-labeled_dataset.ann_file = labeled_list
-labeled_dataset.pipeline[3].crop_size = crop_size
-train_dataloader = dict(dataset=dict(datasets=[labeled_dataset]))
+geometry = dict(crop=dict(crop_size=crop_size))
+train_dataloader = train_loader(globals())
 
 data_preprocessor = dict(size=crop_size)
 model = dict(

@@ -6,9 +6,11 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 num_classes = 21
 data_preprocessor = dict(size=_base_.crop_size)
 model = dict(data_preprocessor=data_preprocessor, decode_head=dict(num_classes=num_classes))
 batch_size = 20
-train_dataloader = dict(batch_size=batch_size, sampler=dict(batch_size=batch_size))
+train_dataloader = train_loader(globals())
 optim_wrapper = dict(optimizer=dict(lr=4e-4))

@@ -6,6 +6,8 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 unimatch = _base_.unimatch
 unimatch.selector.threshold = 0.0  # as published for Cityscapes
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
@@ -15,12 +17,7 @@ model = dict(
     # the supervised loss of the other columns
     decode_head=dict(loss_decode=dict(norm='image')),
 )
-
 # a second strong view, drawn on its own
-branch_field = ['sup', 'weak', 'strong', 'strong2']
-labeled_dataset = _base_.labeled_dataset
-unlabeled_dataset = _base_.unlabeled_dataset
-labeled_dataset.pipeline[-1].branch_field = branch_field
-unlabeled_dataset.pipeline[-1].branch_field = branch_field
-unlabeled_dataset.pipeline[-1].strong2 = unlabeled_dataset.pipeline[-1].strong
-train_dataloader = dict(dataset=dict(datasets=[labeled_dataset, unlabeled_dataset]))
+branch_field = [*_base_.branch_field, 'strong2']
+branches = dict(strong2=_base_.branches.strong)
+train_dataloader = train_loader(globals())

@@ -6,6 +6,8 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 burn_in = 400
 unimatch = _base_.unimatch
 unimatch.semi_train_cfg.burn_in = burn_in
@@ -13,16 +15,9 @@ unimatch.unsup_loss.ramp = dict(start=burn_in, length=burn_in)
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(**unimatch, data_preprocessor=data_preprocessor)
 # weaker than in C3-SemiSeg: a net from scratch has no features yet that survive more
-unlabeled_dataset = _base_.unlabeled_dataset
-unlabeled_dataset.pipeline[-1].strong = [
-    dict(type='ColorJitter', brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1),
-    dict(type='PackSegInputs'),
-]
-
+jitter = dict(type='ColorJitter', brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1)
+strong = dict(jitter=jitter, rand_augment=None)
 # a second strong view, drawn on its own
-branch_field = ['sup', 'weak', 'strong', 'strong2']
-labeled_dataset = _base_.labeled_dataset
-labeled_dataset.pipeline[-1].branch_field = branch_field
-unlabeled_dataset.pipeline[-1].branch_field = branch_field
-unlabeled_dataset.pipeline[-1].strong2 = unlabeled_dataset.pipeline[-1].strong
-train_dataloader = dict(dataset=dict(datasets=[labeled_dataset, unlabeled_dataset]))
+branch_field = [*_base_.branch_field, 'strong2']
+branches = dict(strong=strong, strong2=strong)
+train_dataloader = train_loader(globals())

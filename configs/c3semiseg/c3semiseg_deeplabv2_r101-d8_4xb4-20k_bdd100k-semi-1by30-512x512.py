@@ -1,9 +1,7 @@
 _base_ = './c3semiseg_deeplabv2_r101-d8_4xb4-20k_bdd100k-semi-1by8-512x512.py'
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 labeled_list = 'data_lists/bdd100k/bdd100k.0@1by30.txt'
 unlabeled_list = 'data_lists/bdd100k/bdd100k.0@1by30-unlabeled.txt'
-labeled_dataset = _base_.labeled_dataset
-unlabeled_dataset = _base_.unlabeled_dataset
-labeled_dataset.ann_file = labeled_list
-unlabeled_dataset.ann_file = unlabeled_list
-train_dataloader = dict(dataset=dict(datasets=[labeled_dataset, unlabeled_dataset]))
+train_dataloader = train_loader(globals())

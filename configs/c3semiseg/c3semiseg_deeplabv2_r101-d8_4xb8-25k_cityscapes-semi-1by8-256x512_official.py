@@ -2,30 +2,18 @@
 # and what is not reproduced
 _base_ = './c3semiseg_deeplabv2_r101-d8_4xb8-25k_cityscapes-semi-1by8-256x512.py'
 
-# labelled: rotated after the crop; unlabelled: before the resize, and the border counts as image
-labeled_dataset = _base_.labeled_dataset
-unlabeled_dataset = _base_.unlabeled_dataset
-resize, rotate, crop, flip = _base_.geometry
-labeled_dataset.pipeline[2:6] = [resize, crop, flip, rotate]
-unlabeled_dataset.pipeline[2:6] = [dict(rotate, seg_pad_val=0), resize, crop, flip]
-train_dataloader = dict(dataset=dict(datasets=[labeled_dataset, unlabeled_dataset]))
+from mmseg_contrast.datasets.loaders import single_scale_with_mask, train_loader, val_loader
 
+# labelled: rotated after the crop; unlabelled: before the resize, and the border counts as image
+steps = _base_.geometry
+labeled_geometry = {name: steps[name] for name in ('resize', 'crop', 'flip', 'rotate')}
+unlabeled_geometry = dict(
+    rotate=dict(steps.rotate, seg_pad_val=0), resize=steps.resize, crop=steps.crop, flip=steps.flip
+)
+train_dataloader = train_loader(globals())
 # labels at half size, so no comparison with results on full-size labels
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
-    dict(type='Resize', scale=_base_.image_scale, keep_ratio=True),
-    # predictions are brought to ori_shape
-    dict(
-        type='KeyMapper',
-        mapping=dict(img_shape='img_shape'),
-        auto_remap=False,
-        remapping=dict(img_shape='ori_shape'),
-    ),
-    dict(type='PackSegInputs'),
-]
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-test_dataloader = val_dataloader
+test_pipeline = single_scale_with_mask(_base_.image_scale)
+val_dataloader = test_dataloader = val_loader(globals())
 
 model = dict(
     backbone=dict(style='caffe'),

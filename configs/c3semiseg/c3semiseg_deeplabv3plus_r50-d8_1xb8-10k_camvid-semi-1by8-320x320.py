@@ -7,23 +7,16 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+from mmseg_contrast.datasets.loaders import multi_scale, single_scale, train_loader, val_loader
+
 num_classes = 11
 crop_size = (320, 320)
 image_scale = (480, 360)
-labeled_dataset = _base_.labeled_dataset
-unlabeled_dataset = _base_.unlabeled_dataset
-test_pipeline = _base_.test_pipeline
-tta_pipeline = _base_.tta_pipeline
-labeled_dataset.pipeline[2].scale = unlabeled_dataset.pipeline[2].scale = image_scale
-labeled_dataset.pipeline[4].crop_size = unlabeled_dataset.pipeline[4].crop_size = crop_size
-test_pipeline[1].scale = image_scale
-tta_pipeline[1].transforms[0] = [
-    dict(type='Resize', scale=scale, keep_ratio=True)
-    for scale in ((360, 270), (480, 360), (600, 450))
-]
-train_dataloader = dict(dataset=dict(datasets=[labeled_dataset, unlabeled_dataset]))
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-test_dataloader = val_dataloader
+geometry = dict(resize=dict(scale=image_scale), crop=dict(crop_size=crop_size))
+test_pipeline = single_scale(image_scale)
+tta_pipeline = multi_scale(image_scale)
+train_dataloader = train_loader(globals())
+val_dataloader = test_dataloader = val_loader(globals())
 
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=crop_size)
 model = dict(

@@ -1,9 +1,7 @@
 _base_ = './c3semiseg_stdc1_camvid-semi-1by8-160x160.py'
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 labeled_list = 'data_lists/camvid/camvid.0@1by4.txt'
 unlabeled_list = 'data_lists/camvid/camvid.0@1by4-unlabeled.txt'
-labeled_dataset = _base_.labeled_dataset
-unlabeled_dataset = _base_.unlabeled_dataset
-labeled_dataset.ann_file = labeled_list
-unlabeled_dataset.ann_file = unlabeled_list
-train_dataloader = dict(dataset=dict(datasets=[labeled_dataset, unlabeled_dataset]))
+train_dataloader = train_loader(globals())

@@ -6,6 +6,8 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 burn_in = 400
 c3semiseg = _base_.c3semiseg
 c3semiseg.semi_train_cfg.burn_in = burn_in
@@ -25,11 +27,6 @@ model = dict(
     ],
 )
 # weaker than in the paper: a net from scratch has no features yet that survive more
-unlabeled_dataset = _base_.unlabeled_dataset
-unlabeled_dataset.pipeline[-1].strong = [
-    dict(type='ColorJitter', brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1),
-    dict(type='PackSegInputs'),
-]
-train_dataloader = dict(
-    dataset=dict(datasets=[_base_.labeled_dataset, unlabeled_dataset]),
-)
+jitter = dict(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1)
+branches = dict(strong=dict(jitter=jitter, rand_augment=None))
+train_dataloader = train_loader(globals())

@@ -4,6 +4,8 @@ _base_ = [
     '../_base_/methods/csc_contrast.py',
 ]
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 model = dict(
     auxiliary_head=[
         *_base_.model.auxiliary_head,
@@ -19,6 +21,4 @@ model = dict(
 custom_hooks = [dict(type='ShareLogitsHook'), dict(type='MemoryBankHook', interval=50)]
 
 labeled_list = 'data_lists/camvid/camvid.0@1by30.txt'
-labeled_dataset = _base_.labeled_dataset
-labeled_dataset.ann_file = labeled_list
-train_dataloader = dict(dataset=dict(datasets=[labeled_dataset]))
+train_dataloader = train_loader(globals())

@@ -6,19 +6,15 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 crop_size = (640, 640)
 labeled_list = 'data_lists/cityscapes/u2pl_cityscapes.0@1by8.txt'
 unlabeled_list = 'data_lists/cityscapes/u2pl_cityscapes.0@1by8-unlabeled.txt'
-labeled_dataset = _base_.labeled_dataset
-unlabeled_dataset = _base_.unlabeled_dataset
-labeled_dataset.ann_file = labeled_list
-unlabeled_dataset.ann_file = unlabeled_list
-resize, rotate, crop, flip = labeled_dataset.pipeline[2:6]
-geometry = [resize, dict(crop, crop_size=crop_size), flip]
-labeled_dataset.pipeline[2:6] = unlabeled_dataset.pipeline[2:6] = geometry
+geometry = dict(rotate=None, crop=dict(crop_size=crop_size))
 # CutMix is all the strong augmentation
-unlabeled_dataset.pipeline[-1].strong = [dict(type='PackSegInputs')]
-train_dataloader = dict(dataset=dict(datasets=[labeled_dataset, unlabeled_dataset]))
+branches = dict(strong=dict(jitter=None, rand_augment=None))
+train_dataloader = train_loader(globals())
 
 csc = _base_.csc
 csc.selector.threshold = 0.0

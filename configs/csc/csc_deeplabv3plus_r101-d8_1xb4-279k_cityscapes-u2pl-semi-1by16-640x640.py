@@ -1,12 +1,10 @@
 _base_ = './csc_deeplabv3plus_r101-d8_1xb4-260k_cityscapes-u2pl-semi-1by8-640x640.py'
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 labeled_list = 'data_lists/cityscapes/u2pl_cityscapes.0@1by16.txt'
 unlabeled_list = 'data_lists/cityscapes/u2pl_cityscapes.0@1by16-unlabeled.txt'
-labeled_dataset = _base_.labeled_dataset
-unlabeled_dataset = _base_.unlabeled_dataset
-labeled_dataset.ann_file = labeled_list
-unlabeled_dataset.ann_file = unlabeled_list
-train_dataloader = dict(dataset=dict(datasets=[labeled_dataset, unlabeled_dataset]))
+train_dataloader = train_loader(globals())
 max_iters = 279000
 param_scheduler = [dict(_base_.param_scheduler[0], end=max_iters)]
 train_cfg = dict(max_iters=max_iters, val_interval=27900)

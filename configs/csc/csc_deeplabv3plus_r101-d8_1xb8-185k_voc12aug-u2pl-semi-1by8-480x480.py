@@ -6,18 +6,16 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 num_classes = 21
 crop_size = (480, 480)
 labeled_list = 'data_lists/voc12aug/u2pl_voc12aug.0@1by8.txt'
 unlabeled_list = 'data_lists/voc12aug/u2pl_voc12aug.0@1by8-unlabeled.txt'
-labeled_dataset = _base_.labeled_dataset
-unlabeled_dataset = _base_.unlabeled_dataset
-labeled_dataset.ann_file = labeled_list
-unlabeled_dataset.ann_file = unlabeled_list
-labeled_dataset.pipeline[3].crop_size = unlabeled_dataset.pipeline[3].crop_size = crop_size
+geometry = dict(crop=dict(crop_size=crop_size))
 # CutMix is all the strong augmentation
-unlabeled_dataset.pipeline[-1].strong = [dict(type='PackSegInputs')]
-train_dataloader = dict(dataset=dict(datasets=[labeled_dataset, unlabeled_dataset]))
+branches = dict(strong=dict(jitter=None, rand_augment=None))
+train_dataloader = train_loader(globals())
 
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=crop_size)
 model = dict(

@@ -7,30 +7,17 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 load_from = (
     'work_dirs/pretrain_deeplabv3plus_r50-d16_4xb4-300k_voc12aug-2118-513x513/iter_300000.pth'
 )
 crop_size = (513, 513)
 labeled_list = 'data_lists/voc12aug/voc12aug.0@2118.txt'
-labeled_dataset = _base_.labeled_dataset
-labeled_dataset.ann_file = labeled_list
-resize, crop, flip = _base_.geometry
-crop.crop_size = crop_size
-labeled_dataset.pipeline = [
-    *labeled_dataset.pipeline[:2],
-    resize,
-    crop,
-    flip,
-    _base_.brightness_and_contrast,
-    dict(type='PackSegInputs'),
-]
 batch_size = 4
-train_dataloader = dict(
-    batch_size=batch_size,
-    # exact resume of order and augmentation
-    sampler=dict(_delete_=True, type='MultiSourceSampler', batch_size=batch_size, source_ratio=[1]),
-    dataset=dict(_delete_=True, type='MultiSourceDataset', datasets=[labeled_dataset]),
-)
+geometry = dict(crop=dict(crop_size=crop_size))
+colors = dict(jitter=_base_.brightness_and_contrast)
+train_dataloader = train_loader(globals())
 
 max_iters = 50000
 optim_wrapper = dict(optimizer=dict(lr=0.007))

@@ -7,20 +7,11 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 load_from = f'work_dirs/pretrain_mosaic/iter_{_base_.max_iters}.pth'
-labeled_dataset = _base_.labeled_dataset
-labeled_dataset.pipeline = [
-    *labeled_dataset.pipeline[:-1],
-    _base_.brightness_and_contrast,
-    dict(type='PackSegInputs'),
-]
-batch_size = _base_.train_dataloader.batch_size
-train_dataloader = dict(
-    batch_size=batch_size,
-    # exact resume of order and augmentation
-    sampler=dict(_delete_=True, type='MultiSourceSampler', batch_size=batch_size, source_ratio=[1]),
-    dataset=dict(_delete_=True, type='MultiSourceDataset', datasets=[labeled_dataset]),
-)
+colors = dict(jitter=_base_.brightness_and_contrast)
+train_dataloader = train_loader(globals())
 
 num_classes = 9
 data_preprocessor = dict(size=_base_.crop_size)

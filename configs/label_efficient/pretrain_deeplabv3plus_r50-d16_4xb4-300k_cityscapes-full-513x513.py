@@ -1,6 +1,6 @@
 _base_ = './pretrain_deeplabv3plus_r50-d16_4xb4-300k_cityscapes-596-513x513.py'
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 labeled_list = ''  # no list: all images of the folder
-labeled_dataset = _base_.labeled_dataset
-labeled_dataset.ann_file = labeled_list
-train_dataloader = dict(dataset=dict(datasets=[labeled_dataset]))
+train_dataloader = train_loader(globals())

@@ -6,20 +6,15 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 crop_size = (513, 513)
 labeled_list = 'data_lists/voc12aug/voc12aug.0@2118.txt'
-labeled_dataset = _base_.labeled_dataset
-labeled_dataset.ann_file = labeled_list
-resize, crop, flip = _base_.geometry
-crop.crop_size = crop_size
-labeled_dataset.pipeline = [*labeled_dataset.pipeline[:2], resize, crop, flip, _base_.views]
 batch_size = 4
-train_dataloader = dict(
-    batch_size=batch_size,
-    # exact resume of order and augmentation
-    sampler=dict(_delete_=True, type='MultiSourceSampler', batch_size=batch_size, source_ratio=[1]),
-    dataset=dict(_delete_=True, type='MultiSourceDataset', datasets=[labeled_dataset]),
-)
+geometry = dict(crop=dict(crop_size=crop_size))
+labeled_branches = _base_.two_views
+branch_field = [*labeled_branches]
+train_dataloader = train_loader(globals())
 # there is no classifier to validate
 val_cfg = val_dataloader = val_evaluator = None
 custom_hooks = [dict(type='SemiDiagnosticsHook', interval=50)]

@@ -1,19 +1,11 @@
 # Labels and the pseudo-labels of chain_deeplabv3plus_r50-d16_voc12aug-2118-513x513.py
 _base_ = './pretrain_deeplabv3plus_r50-d16_4xb4-300k_voc12aug-2118-513x513.py'
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 unlabeled_list = 'data_lists/voc12aug/voc12aug.0@2118-unlabeled.txt'
 pseudo_labels = 'work_dirs/chain_deeplabv3plus_r50-d16_voc12aug-2118-513x513/pseudo_labels/masks'
 batch_size = 5
-labeled_dataset = _base_.labeled_dataset
-pseudo_dataset = dict(
-    labeled_dataset,
-    ann_file=unlabeled_list,
-    data_prefix=dict(img_path=labeled_dataset.data_prefix.img_path, seg_map_path=pseudo_labels),
-    seg_map_suffix='.png',
-)
 # one image in five is labelled, as in the union of both sets, which the paper draws from
-train_dataloader = dict(
-    batch_size=batch_size,
-    sampler=dict(batch_size=batch_size, source_ratio=[1, 4]),
-    dataset=dict(datasets=[labeled_dataset, pseudo_dataset]),
-)
+source_ratio = [1, 4]
+train_dataloader = train_loader(globals())

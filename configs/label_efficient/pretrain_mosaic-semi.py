@@ -1,18 +1,10 @@
 # Labels and the pseudo-labels of chain_mosaic.py
 _base_ = './pretrain_mosaic.py'
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 unlabeled_list = f'{_base_.data_root}/lists/mosaic.0@8-unlabeled.txt'
 pseudo_labels = 'work_dirs/chain_mosaic/pseudo_labels/masks'
 batch_size = 2 * _base_.batch_size
-labeled_dataset = _base_.labeled_dataset
-pseudo_dataset = dict(
-    labeled_dataset,
-    ann_file=unlabeled_list,
-    data_prefix=dict(img_path=labeled_dataset.data_prefix.img_path, seg_map_path=pseudo_labels),
-    seg_map_suffix='.png',
-)
-train_dataloader = dict(
-    batch_size=batch_size,
-    sampler=dict(batch_size=batch_size, source_ratio=[1, 1]),
-    dataset=dict(datasets=[labeled_dataset, pseudo_dataset]),
-)
+source_ratio = [1, 1]
+train_dataloader = train_loader(globals())

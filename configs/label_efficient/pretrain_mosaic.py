@@ -6,15 +6,11 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-labeled_dataset = _base_.labeled_dataset
-labeled_dataset.pipeline = [*labeled_dataset.pipeline[:-1], _base_.views]
-batch_size = _base_.train_dataloader.batch_size
-train_dataloader = dict(
-    batch_size=batch_size,
-    # exact resume of order and augmentation
-    sampler=dict(_delete_=True, type='MultiSourceSampler', batch_size=batch_size, source_ratio=[1]),
-    dataset=dict(_delete_=True, type='MultiSourceDataset', datasets=[labeled_dataset]),
-)
+from mmseg_contrast.datasets.loaders import train_loader
+
+labeled_branches = _base_.two_views
+branch_field = [*labeled_branches]
+train_dataloader = train_loader(globals())
 # there is no classifier to validate
 val_cfg = val_dataloader = val_evaluator = None
 custom_hooks = [dict(type='SemiDiagnosticsHook', interval=50)]

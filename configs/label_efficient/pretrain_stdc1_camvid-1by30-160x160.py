@@ -6,19 +6,14 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 labeled_list = 'data_lists/camvid/camvid.0@1by30.txt'
-labeled_dataset = _base_.labeled_dataset
-labeled_dataset.ann_file = labeled_list
 # as in the paper, and in all stages; under one scale a net learns few images by heart
-labeled_dataset.pipeline[2].update(type='RandomResize', ratio_range=(0.75, 1.75))
-labeled_dataset.pipeline = [*labeled_dataset.pipeline[:-1], _base_.views]
-batch_size = _base_.train_dataloader.batch_size
-train_dataloader = dict(
-    batch_size=batch_size,
-    # exact resume of order and augmentation
-    sampler=dict(_delete_=True, type='MultiSourceSampler', batch_size=batch_size, source_ratio=[1]),
-    dataset=dict(_delete_=True, type='MultiSourceDataset', datasets=[labeled_dataset]),
-)
+geometry = dict(resize=dict(type='RandomResize', ratio_range=(0.75, 1.75)))
+labeled_branches = _base_.two_views
+branch_field = [*labeled_branches]
+train_dataloader = train_loader(globals())
 # there is no classifier to validate
 val_cfg = val_dataloader = val_evaluator = None
 custom_hooks = [dict(type='SemiDiagnosticsHook', interval=50)]

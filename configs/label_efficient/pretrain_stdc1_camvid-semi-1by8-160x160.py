@@ -1,20 +1,12 @@
 # Labels and the pseudo-labels of chain_stdc1_camvid-1by8-160x160.py
 _base_ = './pretrain_stdc1_camvid-1by8-160x160.py'
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 # goes on from the net that made them; with 12 labels that ended higher than a start from scratch
 load_from = f'work_dirs/finetune_stdc1_camvid-1by8-160x160/iter_{2 * _base_.max_iters}.pth'
 unlabeled_list = 'data_lists/camvid/camvid.0@1by8-unlabeled.txt'
 pseudo_labels = 'work_dirs/chain_stdc1_camvid-1by8-160x160/pseudo_labels/masks'
 batch_size = 2 * _base_.batch_size
-labeled_dataset = _base_.labeled_dataset
-pseudo_dataset = dict(
-    labeled_dataset,
-    ann_file=unlabeled_list,
-    data_prefix=dict(img_path=labeled_dataset.data_prefix.img_path, seg_map_path=pseudo_labels),
-    seg_map_suffix='.png',
-)
-train_dataloader = dict(
-    batch_size=batch_size,
-    sampler=dict(batch_size=batch_size, source_ratio=[1, 1]),
-    dataset=dict(datasets=[labeled_dataset, pseudo_dataset]),
-)
+source_ratio = [1, 1]
+train_dataloader = train_loader(globals())

@@ -7,15 +7,11 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 labeled_list = 'data_lists/cityscapes/cityscapes.0@1by30.txt'
 unlabeled_list = 'data_lists/cityscapes/cityscapes.0@1by30-unlabeled.txt'
-labeled_dataset = _base_.labeled_dataset
-unlabeled_dataset = _base_.unlabeled_dataset
-labeled_dataset.ann_file = labeled_list
-unlabeled_dataset.ann_file = unlabeled_list
-train_dataloader = dict(
-    dataset=dict(datasets=[labeled_dataset, _base_.gta5_dataset, unlabeled_dataset])
-)
+train_dataloader = train_loader(globals())
 memory_bank = _base_.memory_bank
 memory_bank.mixing.weak.class_mix = 0.25
 # 0.01 times the 4 views of a step, in units of log 19

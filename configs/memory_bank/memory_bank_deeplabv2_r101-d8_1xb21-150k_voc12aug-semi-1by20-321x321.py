@@ -1,9 +1,7 @@
 _base_ = './memory_bank_deeplabv2_r101-d8_1xb21-150k_voc12aug-semi-1by8-321x321.py'
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 labeled_list = 'data_lists/voc12aug/voc12aug.0@1by20.txt'
 unlabeled_list = 'data_lists/voc12aug/voc12aug.0@1by20-unlabeled.txt'
-labeled_dataset = _base_.labeled_dataset
-unlabeled_dataset = _base_.unlabeled_dataset
-labeled_dataset.ann_file = labeled_list
-unlabeled_dataset.ann_file = unlabeled_list
-train_dataloader = dict(dataset=dict(datasets=[labeled_dataset, unlabeled_dataset]))
+train_dataloader = train_loader(globals())

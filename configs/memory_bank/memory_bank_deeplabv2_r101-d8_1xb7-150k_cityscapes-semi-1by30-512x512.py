@@ -6,13 +6,11 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 labeled_list = 'data_lists/cityscapes/cityscapes.0@1by30.txt'
 unlabeled_list = 'data_lists/cityscapes/cityscapes.0@1by30-unlabeled.txt'
-labeled_dataset = _base_.labeled_dataset
-unlabeled_dataset = _base_.unlabeled_dataset
-labeled_dataset.ann_file = labeled_list
-unlabeled_dataset.ann_file = unlabeled_list
-train_dataloader = dict(dataset=dict(datasets=[labeled_dataset, unlabeled_dataset]))
+train_dataloader = train_loader(globals())
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(
     **_base_.memory_bank,

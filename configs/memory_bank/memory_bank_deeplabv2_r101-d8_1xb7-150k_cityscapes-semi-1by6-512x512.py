@@ -1,9 +1,7 @@
 _base_ = './memory_bank_deeplabv2_r101-d8_1xb7-150k_cityscapes-semi-1by30-512x512.py'
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 labeled_list = 'data_lists/cityscapes/cityscapes.0@1by6.txt'
 unlabeled_list = 'data_lists/cityscapes/cityscapes.0@1by6-unlabeled.txt'
-labeled_dataset = _base_.labeled_dataset
-unlabeled_dataset = _base_.unlabeled_dataset
-labeled_dataset.ann_file = labeled_list
-unlabeled_dataset.ann_file = unlabeled_list
-train_dataloader = dict(dataset=dict(datasets=[labeled_dataset, unlabeled_dataset]))
+train_dataloader = train_loader(globals())

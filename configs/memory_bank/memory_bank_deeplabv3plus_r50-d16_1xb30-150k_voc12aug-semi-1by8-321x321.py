@@ -6,6 +6,8 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 num_classes = 21
 memory_bank = _base_.memory_bank
 # class balancing does not help there (section 4.2)
@@ -20,7 +22,6 @@ model = dict(
     auxiliary_head=[dict(_base_.bank_contrast, in_channels=256, max_pixels=33620)],
 )
 batch_size = 30
-train_dataloader = dict(
-    batch_size=batch_size, sampler=dict(batch_size=batch_size, source_ratio=[20, 10])
-)
+source_ratio = [20, 10]
+train_dataloader = train_loader(globals())
 optim_wrapper = dict(optimizer=dict(lr=4e-4))

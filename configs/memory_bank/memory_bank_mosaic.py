@@ -6,6 +6,8 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 # a net from scratch labels nothing well for long: a longer part of its shorter schedule
 warmup = 2 * _base_.max_iters // 5
 memory_bank = _base_.memory_bank
@@ -30,10 +32,6 @@ model = dict(
 
 # 8 labelled images and 4 unlabelled ones, of each of which 2 views are made on the device
 batch_size = 12
-unlabeled_dataset = _base_.unlabeled_dataset
-unlabeled_dataset.pipeline[-1].pop('strong')
-train_dataloader = dict(
-    batch_size=batch_size,
-    sampler=dict(batch_size=batch_size, source_ratio=[2, 1]),
-    dataset=dict(datasets=[_base_.labeled_dataset, unlabeled_dataset]),
-)
+source_ratio = [2, 1]
+branches = dict(strong=None)
+train_dataloader = train_loader(globals())

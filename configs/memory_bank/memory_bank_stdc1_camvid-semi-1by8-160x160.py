@@ -6,6 +6,8 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 warmup = 400
 memory_bank = _base_.memory_bank
 memory_bank.mixing.strong.class_mix_start = warmup
@@ -28,10 +30,6 @@ model = dict(
 
 # 4 labelled images and 2 unlabelled ones, of each of which 2 views are made on the device
 batch_size = 6
-unlabeled_dataset = _base_.unlabeled_dataset
-unlabeled_dataset.pipeline[-1].pop('strong')
-train_dataloader = dict(
-    batch_size=batch_size,
-    sampler=dict(batch_size=batch_size, source_ratio=[2, 1]),
-    dataset=dict(datasets=[_base_.labeled_dataset, unlabeled_dataset]),
-)
+source_ratio = [2, 1]
+branches = dict(strong=None)
+train_dataloader = train_loader(globals())

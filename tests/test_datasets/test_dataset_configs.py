@@ -35,11 +35,9 @@ NAMES = {
     'crop_size',
     'labeled_list',
     'geometry',
-    'sup_pipeline',
     'test_pipeline',
     'tta_pipeline',
     'tta_model',
-    'labeled_dataset',
     'train_dataloader',
     'val_dataloader',
     'test_dataloader',
@@ -50,13 +48,16 @@ SEMI_NAMES = NAMES | {
     'unlabeled_list',
     'branch_field',
     'batch_size',
-    'unlabeled_pipeline',
-    'unlabeled_dataset',
+    'branches',
 }
 
 
 def load(name):
     return Config.fromfile(CONFIGS / f'{name}.py')
+
+
+def sources(cfg):
+    return cfg.train_dataloader.dataset.datasets
 
 
 def write(folder, stem, suffix, pixels):
@@ -75,7 +76,7 @@ def write_tree(cfg, size):
     # zero stands for what a transform has filled in
     image = np.random.randint(60, 255, (*size, 3), dtype=np.uint8)
     mask = np.random.randint(0, 3, size, dtype=np.uint8)
-    prefix = cfg.labeled_dataset.data_prefix
+    prefix = sources(cfg)[0].data_prefix
     for stem in 'abc':
         write(prefix.img_path, stem, suffix, image)
         write(prefix.seg_map_path, stem, mask_suffix, mask)
@@ -116,10 +117,11 @@ def test_all_files_are_tested():
 def test_supervised(workdir, name):
     cfg = load(name)
     assert set(cfg) >= NAMES
-    order = [transform.type for transform in cfg.geometry]
+    steps = sources(cfg)[0].pipeline
+    order = [step.type for step in steps]
     if 'RandomRotate' in order:
         assert order.index('RandomRotate') < order.index('RandomCrop')
-        assert cfg.geometry[order.index('RandomRotate')].seg_pad_val == 255
+        assert steps[order.index('RandomRotate')].seg_pad_val == 255
     write_tree(cfg, SIZES[name])
     batch = first_batch(cfg.train_dataloader)
     assert len(batch['inputs']) == cfg.train_dataloader.batch_size
@@ -142,7 +144,7 @@ def test_semi_supervised(workdir, name):
     # the baseline sees its labelled images as the method does
     assert cfg.geometry == supervised.geometry
     assert cfg.labeled_list == supervised.labeled_list
-    assert [t.type for t in cfg.sup_pipeline[:-1]] == [t.type for t in supervised.sup_pipeline[:-1]]
+    assert sources(cfg)[0].pipeline[:-1] == sources(supervised)[0].pipeline[:-1]
     assert cfg.val_dataloader == supervised.val_dataloader
     ratio = cfg.train_dataloader.sampler.source_ratio
     share = cfg.batch_size * ratio[0] // sum(ratio)
@@ -176,7 +178,7 @@ def test_semi_supervised(workdir, name):
 def test_gta5_is_a_third_source(workdir):
     cfg = load('gta5-cityscapes-semi')
     write_tree(cfg, (32, 64))
-    prefix = cfg.gta5_dataset.data_prefix
+    prefix = sources(cfg)[1].data_prefix
     write(prefix.img_path, '1', '.png', np.full((20, 36, 3), 9, np.uint8))
     write(prefix.seg_map_path, '1', '.png', np.full((20, 36), 26, np.uint8))
     batch = first_batch(cfg.train_dataloader)

@@ -116,9 +116,18 @@ def test_variables_reach_what_is_made_of_them():
 
 
 def test_a_part_of_a_variable_and_a_setting_of_the_same_run():
-    cfg = read_config(PRETRAIN, {'views.distorted.0.hue': 0.1, 'train_cfg.max_iters': 7})
+    cfg = read_config(PRETRAIN, {'two_views.distorted.jitter.hue': 0.1, 'train_cfg.max_iters': 7})
     assert sources(cfg)[0].pipeline[-1].distorted[0].hue == 0.1
     assert (cfg.train_cfg.max_iters, cfg.param_scheduler[0].end) == (7, 3000)
+
+
+def test_a_transform_has_a_name():
+    changes = {'branches.strong.jitter.hue': 0.2, 'geometry.rotate': None, 'geometry.flip.prob': 0}
+    labeled, unlabeled = sources(read_config(C3, changes))
+    steps = [step.type for step in labeled.pipeline]
+    assert 'RandomRotate' not in steps and 'RandomRotate' in str(plain(C3).train_dataloader)
+    assert labeled.pipeline[2:-1] == unlabeled.pipeline[2:-1]
+    assert (unlabeled.pipeline[-2].prob, unlabeled.pipeline[-1].strong[0].hue) == (0, 0.2)
 
 
 def test_a_setting_wins_over_a_variable():

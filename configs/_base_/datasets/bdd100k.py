@@ -1,86 +1,33 @@
 # BDD100K (10k images, 1280x720) as in C3-SemiSeg, supervised only, on the labelled list
+_base_ = []
+
+from mmseg_contrast.datasets.loaders import multi_scale, single_scale, train_loader, val_loader
+
 dataset_type = 'BDD100KDataset'
 data_root = 'data/bdd100k'
+train_prefix = dict(img_path='images/10k/train', seg_map_path='labels/sem_seg/masks/train')
+val_prefix = dict(img_path='images/10k/val', seg_map_path='labels/sem_seg/masks/val')
+labeled_list = 'data_lists/bdd100k/bdd100k.0@1by8.txt'
 crop_size = (512, 512)
 image_scale = (1280, 720)
-labeled_list = 'data_lists/bdd100k/bdd100k.0@1by8.txt'
-
+batch_size = 2
+num_workers = 4
 # rotation comes before the crop, so that its border (255 in the mask) is mostly cut away
-geometry = [
-    dict(
+geometry = dict(
+    resize=dict(
         type='RandomChoiceResize',
         scales=[(960, 540), (1280, 720), (1600, 900)],
         resize_type='Resize',
         keep_ratio=True,
     ),
-    dict(type='RandomRotate', prob=1.0, degree=10, seg_pad_val=255),
-    dict(type='RandomCrop', crop_size=crop_size),
-    dict(type='RandomFlip', prob=0.5),
-]
-sup_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
-    *geometry,
-    dict(type='PackSegInputs'),
-]
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=image_scale, keep_ratio=True),
-    # after `Resize`: predictions are compared with the mask at its original size
-    dict(type='LoadAnnotations'),
-    dict(type='PackSegInputs'),
-]
-tta_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(
-        type='TestTimeAug',
-        transforms=[
-            [
-                dict(type='Resize', scale=(960, 540), keep_ratio=True),
-                dict(type='Resize', scale=(1280, 720), keep_ratio=True),
-                dict(type='Resize', scale=(1600, 900), keep_ratio=True),
-            ],
-            [
-                dict(type='RandomFlip', prob=0.0, direction='horizontal'),
-                dict(type='RandomFlip', prob=1.0, direction='horizontal'),
-            ],
-            [dict(type='LoadAnnotations')],
-            [dict(type='PackSegInputs')],
-        ],
-    ),
-]
-tta_model = dict(type='SegTTAModel')
+    rotate=dict(type='RandomRotate', prob=1.0, degree=10, seg_pad_val=255),
+    crop=dict(type='RandomCrop', crop_size=crop_size),
+    flip=dict(type='RandomFlip', prob=0.5),
+)
 
-labeled_dataset = dict(
-    type=dataset_type,
-    ann_file=labeled_list,
-    data_prefix=dict(
-        img_path=f'{data_root}/images/10k/train',
-        seg_map_path=f'{data_root}/labels/sem_seg/masks/train',
-    ),
-    pipeline=sup_pipeline,
-)
-batch_size = 2
-train_dataloader = dict(
-    batch_size=batch_size,
-    num_workers=4,
-    persistent_workers=True,
-    # of one source: a resumed run goes on with the samples and the augmentation of an uninterrupted one
-    sampler=dict(type='MultiSourceSampler', batch_size=batch_size, source_ratio=[1]),
-    dataset=dict(type='MultiSourceDataset', datasets=[labeled_dataset]),
-)
-val_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        data_prefix=dict(img_path='images/10k/val', seg_map_path='labels/sem_seg/masks/val'),
-        pipeline=test_pipeline,
-    ),
-)
-test_dataloader = val_dataloader
-val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
-test_evaluator = val_evaluator
+test_pipeline = single_scale(image_scale)
+tta_pipeline = multi_scale(image_scale)
+tta_model = dict(type='SegTTAModel')
+train_dataloader = train_loader(globals())
+val_dataloader = test_dataloader = val_loader(globals())
+val_evaluator = test_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])

@@ -1,23 +1,9 @@
 # Cityscapes at half size (1024x512), crops of 512x512 as in the class-wise memory bank, supervised only
 _base_ = './cityscapes.py'
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 crop_size = (512, 512)
-geometry = [
-    dict(type='Resize', scale=_base_.image_scale, keep_ratio=True),
-    dict(type='RandomCrop', crop_size=crop_size),
-    dict(type='RandomFlip', prob=0.5),
-]
-sup_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
-    *geometry,
-    dict(type='PackSegInputs'),
-]
-labeled_dataset = _base_.labeled_dataset
-labeled_dataset.pipeline = sup_pipeline
 batch_size = 5
-train_dataloader = dict(
-    batch_size=batch_size,
-    sampler=dict(batch_size=batch_size),
-    dataset=dict(datasets=[labeled_dataset]),
-)
+geometry = dict(rotate=None, crop=dict(crop_size=crop_size))
+train_dataloader = train_loader(globals())

@@ -1,22 +1,9 @@
 # PASCAL VOC 2012 aug at its own size, crops of 321x321 as in the class-wise memory bank, supervised only
 _base_ = './voc12aug.py'
 
+from mmseg_contrast.datasets.loaders import train_loader
+
 crop_size = (321, 321)
-geometry = [
-    dict(type='RandomCrop', crop_size=crop_size),
-    dict(type='RandomFlip', prob=0.5),
-]
-sup_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
-    *geometry,
-    dict(type='PackSegInputs'),
-]
-labeled_dataset = _base_.labeled_dataset
-labeled_dataset.pipeline = sup_pipeline
 batch_size = 14
-train_dataloader = dict(
-    batch_size=batch_size,
-    sampler=dict(batch_size=batch_size),
-    dataset=dict(datasets=[labeled_dataset]),
-)
+geometry = dict(resize=None, crop=dict(crop_size=crop_size))
+train_dataloader = train_loader(globals())
