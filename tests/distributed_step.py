@@ -73,7 +73,13 @@ def csc_cfg(selector=None, bank=None, **more):
         type='CSCContrastHead',
         samples_per_class=16,
         enqueue_per_class=16,
-        bank={'size': 150, 'min_fill': 0.0, 'gate_range': 0.5, **(bank or {})},
+        bank={
+            'type': 'ConsistencySeparationModule',
+            'size': 150,
+            'min_fill': 0.0,
+            'gate_range': 0.5,
+            **(bank or {}),
+        },
         **more,
     )
     return semi_cfg(

@@ -123,7 +123,7 @@ def bank_contrast_cfg(**kwargs):
         'in_channels': CHANNELS,
         'channels': 5,
         'in_index': 'decode',
-        'bank_size': 8,
+        'bank': {'type': 'ClassMemoryBank', 'size': 8},
         'bank_start': 0,
         'confidence': 0.3,
         **kwargs,

@@ -546,7 +546,7 @@ def test_memory_bank_is_trained_as_published():
     assert (entropy.type, entropy.loss_weight) == ('EntropyLoss', 0.01)
     assert cfg.model.selector.power == 6
     (contrast,) = cfg.model.auxiliary_head
-    assert (contrast.loss_weight, contrast.bank_size, contrast.confidence) == (0.1, 256, 0.95)
+    assert (contrast.loss_weight, contrast.bank.size, contrast.confidence) == (0.1, 256, 0.95)
     assert (contrast.bank_start, contrast.ramp) == (1000, dict(start=2000))
     teacher = next(hook for hook in cfg.custom_hooks if hook.type == 'MeanTeacherHook')
     assert (teacher.momentum, teacher.schedule) == (0.005, 'cosine')
@@ -723,7 +723,7 @@ def test_memory_bank_ablations_are_those_of_the_tables():
     head = 'model.auxiliary_head.0'
     assert len(found['model.unsup_loss']) == 2 and found['model.auxiliary_head'] == [None] * 4
     assert found[f'{head}.loss_weight'] == [1e4, 1e2, 10, 1, 0.01, 1e-4]
-    assert found[f'{head}.bank_size'] == [32, 64, 128, 512]
+    assert found[f'{head}.bank.size'] == [32, 64, 128, 512]
     assert found[f'{head}.bank_features'] == ['student'] * 3
     assert found[f'{head}.attention'] == [False] * 3
     assert found[f'{head}.confidence'] == [None] * 3

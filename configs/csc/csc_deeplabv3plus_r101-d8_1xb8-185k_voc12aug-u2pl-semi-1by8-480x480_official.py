@@ -14,6 +14,7 @@ contrast = dict(
     between_halves=True,
     fallback='official',
     bank=dict(
+        type='ConsistencySeparationModule',
         size=2000,
         consistency=True,
         pooled_mean=True,

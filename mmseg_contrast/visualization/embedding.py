@@ -17,7 +17,7 @@ from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
 from torch import Tensor, nn
 
-from ..models.memory import ClassMemoryBank
+from ..models.memory import MemoryBank
 
 METHODS = ('tsne', 'pca', 'umap')
 
@@ -86,7 +86,7 @@ def find_bank(head: nn.Module) -> tuple[np.ndarray, np.ndarray] | None:
         tuple[np.ndarray, np.ndarray] | None: Unit vectors (N, D) and their classes (N,), N = 0 while
         the bank is empty; None if the head has no bank.
     """
-    bank = next((each for each in head.modules() if isinstance(each, ClassMemoryBank)), None)
+    bank = next((each for each in head.modules() if isinstance(each, MemoryBank)), None)
     if bank is None:
         return None
     vectors = nn.functional.normalize(bank.rows[bank.valid].float(), dim=1)

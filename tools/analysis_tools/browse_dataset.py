@@ -11,11 +11,11 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
+from mmseg_contrast.models.segmentors.slots import build_slot
 from torch import Tensor
 
 from mmseg_contrast.datasets.files import IGNORE_INDEX, write_file
 from mmseg_contrast.models.segmentors import StudentView
-from mmseg_contrast.models.segmentors.slots import build_slot
 from mmseg_contrast.problem import SetupError
 from mmseg_contrast.structures import PixelTargets
 from mmseg_contrast.tooling.cli import ChangesAction, one_sentence, require_keys

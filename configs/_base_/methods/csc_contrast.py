@@ -12,7 +12,14 @@ csc_contrast = dict(
     update_interval=1,
     bank_features='student',
     fallback='per_class',
-    bank=dict(size=2000, consistency=True, gate='best', gate_range=1.0, min_fill=1.0),
+    bank=dict(
+        type='ConsistencySeparationModule',
+        size=2000,
+        consistency=True,
+        gate='best',
+        gate_range=1.0,
+        min_fill=1.0,
+    ),
     loss_weight=1.0,
 )
 # for a small net at stride 8 on a CPU, where the paper's pixels and bank take most of the time, and its

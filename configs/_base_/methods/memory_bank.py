@@ -55,7 +55,7 @@ bank_contrast = dict(
     type='ClassBankContrastHead',
     in_index='decode',
     channels=256,
-    bank_size=256,
+    bank=dict(type='ClassMemoryBank', size=256),
     bank_start=warmup / 2,
     confidence=0.95,
     loss_weight=0.1,

@@ -27,7 +27,7 @@ from ...datasets.checks import (
 )
 from ...datasets.transforms import LoadValidMap, MultiBranch
 from ...models.data_preprocessors import MultiBranchDataPreprocessor
-from ...models.memory import ClassMemoryBank
+from ...models.memory import MemoryBank
 from ...models.segmentors import ContrastivePretrainer, SemiSupervisedSegmentor
 from ...models.segmentors.semi_supervised_segmentor import LABELED
 from ...problem import Problem, SetupError
@@ -448,7 +448,7 @@ def check_bank_is_filled(model: nn.Module, hooks: Sequence[Hook]) -> list[Proble
     Returns:
         list[Problem]: At most one.
     """
-    banks = any(isinstance(module, ClassMemoryBank) for module in model.modules())
+    banks = any(isinstance(module, MemoryBank) for module in model.modules())
     if not banks or any(isinstance(hook, MemoryBankHook) for hook in hooks):
         return []
     what = 'the model has a memory bank, and nothing writes it'

@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...models.decode_heads import ClassBankContrastHead
-from ...models.memory import ClassMemoryBank
+from ...models.memory import MemoryBank
 from ...tooling.scalars import name_by_class
 from ..unwrap import unwrap
 
@@ -21,7 +21,7 @@ PATIENCE = 3
 class MemoryBankHook(Hook):
     """Commits the rows that a training step has staged, after the optimiser step, and logs the banks.
 
-    Serves every :class:`ClassMemoryBank` of the model, a plain ``EncoderDecoder`` included. Tells each
+    Serves every :class:`MemoryBank` of the model, a plain ``EncoderDecoder`` included. Tells each
     :class:`ClassBankContrastHead` that does not know it the number of labelled images. At each log
     interval the numbers of a bank join the log line, and those of each class (fill, age, purity) go to
     the visualizer's backends; a bank that stays empty gives one warning.
@@ -40,7 +40,7 @@ class MemoryBankHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Find the banks, the class names and the number of labelled images."""
         model = unwrap(runner.model)
-        banks = [m for m in model.modules() if isinstance(m, ClassMemoryBank)]
+        banks = [m for m in model.modules() if isinstance(m, MemoryBank)]
         if not banks:
             runner.logger.warning(
                 f'MemoryBankHook finds no memory bank in the {type(model).__name__} and does nothing: '
@@ -68,7 +68,7 @@ class MemoryBankHook(Hook):
             for name, bank in self.banks.items():
                 self._log(runner, name, bank)
 
-    def _log(self, runner: Runner, name: str, bank: ClassMemoryBank) -> None:
+    def _log(self, runner: Runner, name: str, bank: MemoryBank) -> None:
         per_class = {}
         for key, value in bank.statistics().items():
             if value.ndim:
@@ -80,7 +80,7 @@ class MemoryBankHook(Hook):
                     self._warn_of_empty(runner, name, bank, value.item())
         runner.visualizer.add_scalars(per_class, step=runner.iter + 1)
 
-    def _warn_of_empty(self, runner: Runner, name: str, bank: ClassMemoryBank, fill: float) -> None:
+    def _warn_of_empty(self, runner: Runner, name: str, bank: MemoryBank, fill: float) -> None:
         # Before its start nothing is staged and nothing is written: no update, no warning.
         if fill == 0 and int(bank.updates):
             self._empty[name] = self._empty.get(name, 0) + 1

@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from mmengine.dist import all_reduce
 from mmseg.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...structures import PixelTargets, count_classes
 from ..schedules import check_length, current_iter, in_iterations
+from .base import ClassWeights
 
 UNITS = ('image', 'pixel')
 
@@ -39,7 +40,7 @@ def median_frequency_weights(frequency: Tensor) -> Tensor:
 
 
 @MODELS.register_module()
-class MedianFrequencyWeights(nn.Module):
+class MedianFrequencyWeights(ClassWeights):
     r"""Class weights from the frequencies in the union of labelled and unlabelled images.
 
     Labels and pseudo-labels each have a running average :math:`n_{sc}` of the pixels of class c in an
@@ -125,11 +126,9 @@ class MedianFrequencyWeights(nn.Module):
 
     @torch.no_grad()
     def forward(self, labeled: PixelTargets, pseudo: PixelTargets) -> Tensor | None:
-        """Count a step's targets and return the weights of shape (C,), or None before the start.
+        """Count a step's targets and return the weights, or None before the start.
 
-        Args:
-            labeled (PixelTargets): Labels of this rank's images; may be empty.
-            pseudo (PixelTargets): Pseudo-labels of this rank's unlabelled images; may be empty.
+        See :meth:`ClassWeights.forward`.
 
         Raises:
             ValueError: If nothing has said how many images the sets have.

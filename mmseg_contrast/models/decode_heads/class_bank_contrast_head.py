@@ -14,11 +14,10 @@ from ...structures import PixelTargets, SemiStep
 from ...structures.pixel_targets import nearest
 from ...structures.running_stats import Ratio
 from ..losses.class_bank_contrast import class_bank_contrast
-from ..memory import ClassMemoryBank
 from ..sampling.class_groups import top_per_class
 from ..schedules import check_length, current_iter, in_iterations
 from .class_selectors import ClassSelectors
-from .contrast_head import ContrastHead
+from .contrast_head import ContrastHead, class_sums
 
 RANKS = ('highest', 'lowest', 'random')
 BRANCHES = ('teacher', 'student')
@@ -41,11 +40,12 @@ class ClassBankContrastHead(ContrastHead):
     Needs :class:`MemoryBankHook`, which writes the bank after each step.
 
     Args:
-        bank_size (int): :math:`\psi`, rows of each class.
+        bank (dict, optional): Config of the :class:`MemoryBank`. Defaults to a :class:`ClassMemoryBank`
+            of :math:`\psi = 256` rows of each class.
         bank_start (float): Iteration, or share of the training in (0, 1), from which the bank is
             filled.
         labeled_images (int, optional): :math:`|X_l|`; in each step the bank takes
-            ``max(1, round(bank_size / labeled_images))`` rows of each class for each image. None: the
+            ``max(1, round(bank.size / labeled_images))`` rows of each class for each image. None: the
             hook counts the images of the first source.
         rows_factor (int): Multiplies that number.
         confidence (float, optional): :math:`\phi` of the quality filter, in [0, 1]: only pixels that are
@@ -70,7 +70,7 @@ class ClassBankContrastHead(ContrastHead):
         in_channels: int,
         channels: int = 256,
         *,
-        bank_size: int = 256,
+        bank: dict | None = None,
         bank_start: float = 1000,
         labeled_images: int | None = None,
         rows_factor: int = 1,
@@ -102,7 +102,6 @@ class ClassBankContrastHead(ContrastHead):
         if rows_factor < 1:
             raise ValueError(f'{name}(rows_factor={rows_factor}) must be at least 1.')
         check_length(bank_start, f'{name}.bank_start')
-        self.bank_size = bank_size
         self.bank_start = bank_start
         self.labeled_images = labeled_images
         self.rows_factor = rows_factor
@@ -120,7 +119,7 @@ class ClassBankContrastHead(ContrastHead):
         self.memory_selectors = None
         if attention and memory_attention:
             self.memory_selectors = ClassSelectors(self.num_classes, channels)
-        self.bank = ClassMemoryBank(self.num_classes, bank_size, channels)
+        self.bank = self.build_bank(bank or {'type': 'ClassMemoryBank', 'size': 256})
 
     @property
     def needs_teacher_on_labeled(self) -> bool:
@@ -230,13 +229,18 @@ class ClassBankContrastHead(ContrastHead):
         labels = nearest(targets.labels, rows.shape[2:])
         if logits is not None and self.confidence is not None:
             labels = labels.masked_fill(~self._is_good(logits, labels), targets.ignore_index)
-        rows = rows.float().flatten(2).transpose(1, 2).flatten(0, 1)
+        rows = rows.float()
+        features = None
+        if self.bank.follows_features:
+            features = class_sums(F.normalize(rows, dim=1), labels, self.num_classes)
+        rows = rows.flatten(2).transpose(1, 2).flatten(0, 1)
         labels = labels.flatten()
         scores = owner._rank_scores(rows, labels)
         # Whatever the number of ranks, the joint batch gives so many rows: each rank offers as many.
         limit = min(len(targets) * get_world_size() * self.rows_per_image(), self.bank.size)
         index, mask = top_per_class(labels, scores, self.num_classes, limit)
-        self.bank.stage(rows[index], mask, scores[index], limit)
+        offered = F.normalize(rows[index], dim=2) if self.bank.unit_rows else rows[index]
+        self.bank.stage(offered, mask, scores[index], limit, features)
         known = (nearest(targets.labels, student.shape[2:]) != targets.ignore_index).sum()
         return {'good_rows': (labels != targets.ignore_index).sum() / known.clamp(min=1)}
 

@@ -15,8 +15,11 @@ from torch import Tensor, nn
 
 from ...structures import Features, PixelTargets, SemiStep
 from ...structures.running_stats import Ratio
+from ..device import without_autocast
 from ..distributed import reduce_mean
+from ..memory import MemoryBank
 from ..schedules import Ramp, current_iter
+from ..slots import build_slot
 from .decode_features import DECODE
 
 
@@ -148,6 +151,15 @@ class ContrastHead(BaseDecodeHead):
         )
         self.loss_weight = loss_weight
         self.ramp = Ramp(**(ramp or {}))
+
+    def build_bank(self, cfg: dict | None) -> MemoryBank | None:
+        """Build the memory bank of the head's classes and embeddings.
+
+        Args:
+            cfg (dict, optional): Its config; none is no bank.
+        """
+        known = {'num_classes': self.num_classes, 'channels': self.channels}
+        return build_slot(f'{type(self).__name__}.bank', MemoryBank, cfg, known)
 
     def embed(self, features: Features) -> Tensor:
         """Embed features; the result (B, D, h, w) is not normalised.
@@ -314,6 +326,24 @@ def anchor_mean(total: Tensor, anchors: Tensor) -> Tensor:
     number = reduce_mean(anchors.float())
     # Padding is no part of the sum, so a step without anchors has loss 0 and gradient 0.
     return total / torch.where(number > 0, number, 1)
+
+
+def class_sums(embedding: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
+    """Sum the vectors of each class in each image.
+
+    Args:
+        embedding (Tensor): Vectors of shape (B, D, h, w).
+        labels (Tensor): Class of each, int64 of shape (B, h, w); others than ``[0, C)`` do not count.
+        num_classes (int): Number of classes C.
+
+    Returns:
+        tuple[Tensor, Tensor]: Sums of shape (B, C, D) and numbers of shape (B, C).
+    """
+    classes = torch.arange(num_classes, device=labels.device)
+    belongs = labels.flatten(1).unsqueeze(1) == classes[:, None]
+    with without_autocast(embedding):
+        sums = belongs.to(embedding) @ embedding.flatten(2).transpose(1, 2)
+    return sums, belongs.sum(2)
 
 
 def group_by_class(x: Tensor) -> Tensor:

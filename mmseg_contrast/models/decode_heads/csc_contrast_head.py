@@ -12,13 +12,11 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from ...structures import SemiStep
-from ..device import without_autocast
 from ..distributed import gather_with_grad
 from ..losses.contrast import grouped_contrast
-from ..memory import ConsistencySeparationModule
 from ..sampling.anchor_sampling import closest_anchors, gather_pixels, sample_anchors, thin_out
 from ..schedules import current_iter, log_progress
-from .contrast_head import ContrastHead, anchor_mean, group_by_class
+from .contrast_head import ContrastHead, anchor_mean, class_sums, group_by_class
 
 FALLBACKS = ('per_class', 'paper', 'official')
 BRANCHES = ('student', 'teacher')
@@ -58,8 +56,9 @@ class CSCContrastHead(ContrastHead):
         hard_ratio (float): Share of hard pixels among them, in [0, 1].
         min_pixels (int | Sequence[int]): Classes with fewer pixels of an image's feature grid are left
             out of it; one number, or one for each class.
-        bank (dict, optional): Arguments of :class:`ConsistencySeparationModule`; None contrasts
-            within the batch alone.
+        bank (dict, optional): Config of the :class:`MemoryBank`: a :class:`ConsistencySeparationModule`, or
+            a :class:`ClassMemoryBank`, which takes all rows as they come. None contrasts within the batch
+            alone.
         enqueue_per_class (int): Pixels of each class and image that are offered to the bank.
         enqueue (str): What is offered: ``'anchors'``, or ``'pixels'``, which draws from all pixels of the
             class and adds the mean of the class in the image (published code).
@@ -145,10 +144,7 @@ class CSCContrastHead(ContrastHead):
         self.anchor_filter = anchor_filter
         self.register_buffer('limits', torch.tensor(limits), persistent=False)
         self.register_buffer('min_pixels', torch.tensor(least), persistent=False)
-        self.bank = None
-        if bank is not None:
-            bank = {'num_classes': self.num_classes, 'channels': channels, **bank}
-            self.bank = ConsistencySeparationModule(**bank)
+        self.bank = self.build_bank(bank)
 
     def options_for_logits(self) -> list[str]:
         """Name the share of hard pixels: without logits none is known to be hard."""
@@ -272,31 +268,19 @@ class CSCContrastHead(ContrastHead):
         sampled = F.normalize(gather_pixels(embedding, index), dim=-1)
         count = filled.sum(2)
         sums = (sampled * filled.unsqueeze(3)).sum(2)
-        if not self.bank.pooled_mean:
-            # Eq. 8a takes the mean of each image first, so that no image outweighs another.
-            sums = sums / count.clamp(min=1).unsqueeze(2)
         if self.enqueue == 'anchors':
             place, mask = thin_out(filled, self.enqueue_per_class)
             rows = sampled.gather(2, place.unsqueeze(3).expand(-1, -1, -1, sampled.shape[3]))
         else:
             place, mask = sample_anchors(labels, self.num_classes, self.enqueue_per_class)
             rows = F.normalize(gather_pixels(embedding, place), dim=-1)
-            regions, present = _region_means(
-                F.normalize(embedding, dim=1), labels, self.num_classes
-            )
+            regions, number = class_sums(F.normalize(embedding, dim=1), labels, self.num_classes)
+            regions, present = F.normalize(regions, dim=2), number > 0
             rows = torch.cat([regions.unsqueeze(2), rows], 2)
             mask = torch.cat([present.unsqueeze(2), mask], 2)
-        self.bank.stage(group_by_class(rows), group_by_class(mask), sums.sum(0), count.sum(0))
+        rows, mask = group_by_class(rows), group_by_class(mask)
+        self.bank.stage(rows, mask, features=(sums, count))
 
 
 def _mean(total: Tensor, *counts: Tensor) -> tuple[Tensor, Tensor]:
     return anchor_mean(total, counts[0]), torch.stack(counts)
-
-
-def _region_means(embedding: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
-    # Of unit vectors (B, D, h, w): the direction of each class's mean, (B, C, D), and where it is.
-    classes = torch.arange(num_classes, device=labels.device)
-    belongs = (labels.flatten(1).unsqueeze(1) == classes[:, None]).to(embedding)
-    with without_autocast(embedding):
-        sums = belongs @ embedding.flatten(2).transpose(1, 2)
-    return F.normalize(sums, dim=2), belongs.any(2)

@@ -5,20 +5,19 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from mmengine.dist import all_gather, get_world_size
-from torch import Tensor, nn
+from mmseg.registry import MODELS
+from torch import Tensor
 
-from ..required_hook import RequiredHook
+from .base import MemoryBank
 
 
-class ClassMemoryBank(nn.Module):
+@MODELS.register_module()
+class ClassMemoryBank(MemoryBank):
     r"""A ring of L embeddings for each of C classes, in buffers on the device.
 
     Rows are written in the order in which they come and overwrite the oldest. Every operation has a
     fixed shape and none waits for the host. All ranks write the rows of all ranks, in the order of
     the ranks, so the bank is the same everywhere; it is part of the checkpoint.
-
-    A training step *stages* its candidates, and :class:`MemoryBankHook` *commits* them after the
-    optimiser step: what a backward pass has saved is never changed under it.
 
     Args:
         num_classes (int): Number of classes C.
@@ -26,63 +25,28 @@ class ClassMemoryBank(nn.Module):
         channels (int): Channels of a row D.
 
     Attributes:
-        rows (Tensor): Embeddings, float32 of shape (C, L, D); the first ``count[c]`` of class c are
-            valid, the others 0.
-        count (Tensor): Valid rows of each class, int64 of shape (C,), in ``[0, L]``.
         pointer (Tensor): Place that the next row of each class goes to, int64 of shape (C,).
         written (Tensor): Number of the update that wrote each row, int64 of shape (C, L).
-        updates (Tensor): Number of updates so far, int64 scalar.
 
     Raises:
         ValueError: If a size is not positive.
     """
 
     def __init__(self, num_classes: int, size: int = 256, channels: int = 256) -> None:
-        super().__init__()
-        for key, value in (('num_classes', num_classes), ('size', size), ('channels', channels)):
-            if value < 1:
-                raise ValueError(f'{type(self).__name__}({key}={value}) must be at least 1.')
-        self.num_classes = num_classes
-        self.size = size
-        self.channels = channels
-        counts = torch.zeros(num_classes, dtype=torch.long)
-        self.register_buffer('rows', torch.zeros(num_classes, size, channels))
-        self.register_buffer('count', counts)
-        self.register_buffer('pointer', counts.clone())
+        super().__init__(num_classes, size, channels)
+        self.register_buffer('pointer', torch.zeros(num_classes, dtype=torch.long))
         self.register_buffer('written', torch.zeros(num_classes, size, dtype=torch.long))
-        self.register_buffer('updates', torch.zeros((), dtype=torch.long))
-        self._staged: tuple | None = None
-        self.hook = RequiredHook('MemoryBankHook', 'nothing writes the memory bank')
 
-    @property
-    def valid(self) -> Tensor:
-        """Which rows hold an embedding, bool of shape (C, L)."""
-        return torch.arange(self.size, device=self.count.device) < self.count.unsqueeze(1)
-
-    def stage(
+    def update(
         self,
         candidates: Tensor,
         mask: Tensor,
         scores: Tensor | None = None,
         limit: int | None = None,
+        features: tuple[Tensor, Tensor] | None = None,
     ) -> None:
-        """Keep this step's candidates for :meth:`commit`; every rank must stage in the same steps.
-
-        Args:
-            candidates (Tensor): As in :meth:`enqueue`.
-            mask (Tensor): As in :meth:`enqueue`.
-            scores (Tensor, optional): As in :meth:`enqueue`.
-            limit (int, optional): As in :meth:`enqueue`.
-        """
-        scores = None if scores is None else scores.detach()
-        self._staged = candidates.detach(), mask, scores, limit
-
-    @torch.no_grad()
-    def commit(self) -> None:
-        """Enqueue what was staged, if anything was."""
-        if self._staged is not None:
-            self.enqueue(*self._staged)
-            self._staged = None
+        """Enqueue the candidates; see :meth:`MemoryBank.update`."""
+        self.enqueue(candidates, mask, scores, limit)
 
     @torch.no_grad()
     def enqueue(
@@ -97,18 +61,10 @@ class ClassMemoryBank(nn.Module):
         Args:
             candidates (Tensor): Embeddings of this rank, of shape (C, K, D), oldest first.
             mask (Tensor): Bool of shape (C, K); False entries are padding.
-            scores (Tensor, optional): Of shape (C, K); only the ``limit`` candidates of each class
-                with the highest scores over all ranks are written.
+            scores (Tensor, optional): As of :meth:`MemoryBank.stage`.
             limit (int, optional): Needed with ``scores``.
         """
-        if scores is None:
-            self.write(*gather_candidates(candidates, mask))
-            return
-        packed = torch.cat([candidates.float(), scores.unsqueeze(2).float()], 2)
-        packed, mask = gather_candidates(packed, mask)
-        ranked = packed[..., -1].masked_fill(~mask, -torch.inf)
-        order = torch.argsort(ranked, dim=1, descending=True, stable=True)[:, :limit]
-        self.write(_take_rows(packed[..., :-1], order), mask.gather(1, order))
+        self.write(*gather_candidates(candidates, mask, scores, limit))
 
     @torch.no_grad()
     def write(self, candidates: Tensor, mask: Tensor) -> None:
@@ -178,17 +134,28 @@ class ClassMemoryBank(nn.Module):
         }
 
 
-def gather_candidates(candidates: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+def gather_candidates(
+    candidates: Tensor, mask: Tensor, scores: Tensor | None = None, limit: int | None = None
+) -> tuple[Tensor, Tensor]:
     """Join the candidates of all ranks, in one collective of a fixed size.
 
     Args:
         candidates (Tensor): Embeddings of this rank, of shape (C, K, D).
         mask (Tensor): Bool of shape (C, K).
+        scores (Tensor, optional): Of shape (C, K); only the ``limit`` candidates of each class with the
+            highest scores over all ranks are returned, the best first.
+        limit (int, optional): Needed with ``scores``.
 
     Returns:
         tuple[Tensor, Tensor]: Float32 candidates of shape (C, W K, D) and their mask (C, W K), in
         the order of the W ranks.
     """
+    if scores is not None:
+        packed = torch.cat([candidates.float(), scores.unsqueeze(2).float()], 2)
+        packed, mask = gather_candidates(packed, mask)
+        ranked = packed[..., -1].masked_fill(~mask, -torch.inf)
+        order = torch.argsort(ranked, dim=1, descending=True, stable=True)[:, :limit]
+        return _take_rows(packed[..., :-1], order), mask.gather(1, order)
     if get_world_size() == 1:
         return candidates.float(), mask
     packed = torch.cat([candidates.float(), mask.unsqueeze(2).float()], 2)

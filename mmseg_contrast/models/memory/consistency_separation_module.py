@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from mmengine.dist import all_reduce
+from mmseg.registry import MODELS
 from torch import Tensor
 
 from ...structures.running_stats import Ratio
@@ -15,6 +16,7 @@ GATES = ('best', 'strict', 'official')
 CONSISTENCY, ENQUEUE = 0, 1
 
 
+@MODELS.register_module()
 class ConsistencySeparationModule(ClassMemoryBank):
     r"""A bank whose rows follow the features (consistency) and keep the classes apart (separation).
 
@@ -79,6 +81,9 @@ class ConsistencySeparationModule(ClassMemoryBank):
         ValueError: If an argument is out of its range.
     """
 
+    unit_rows = True
+    follows_features = True
+
     def __init__(
         self,
         num_classes: int,
@@ -127,35 +132,23 @@ class ConsistencySeparationModule(ClassMemoryBank):
 
     # ------------------------------------------------------------------ a step
 
-    def stage(
+    def update(
         self,
         candidates: Tensor,
         mask: Tensor,
-        feature_sums: Tensor | None = None,
-        num_samples: Tensor | None = None,
+        scores: Tensor | None = None,
+        limit: int | None = None,
+        features: tuple[Tensor, Tensor] | None = None,
     ) -> None:
-        """Keep what a step found for :meth:`commit`; every rank must stage in the same steps.
-
-        Args:
-            candidates (Tensor): Unit vectors of shape (C, K, D), oldest first.
-            mask (Tensor): Bool of shape (C, K); False entries are padding.
-            feature_sums (Tensor, optional): Sum over this rank's images of the mean feature of each
-                class there, of shape (C, D); with ``pooled_mean`` sum of all its features.
-            num_samples (Tensor, optional): Number of features of each class in them, of shape (C,).
-        """
-        sums = None if feature_sums is None else feature_sums.detach()
-        self._staged = candidates.detach(), mask, sums, num_samples
-
-    @torch.no_grad()
-    def commit(self) -> None:
-        """Propose the two candidates of what was staged, if anything was."""
-        if self._staged is None:
-            return
-        candidates, mask, sums, num_samples = self._staged
-        self._staged = None
+        """Propose the two candidates of a step; see :meth:`MemoryBank.update`."""
         with without_autocast(self.rows):
-            if sums is not None:
-                packed = torch.cat([sums.float(), num_samples.float().unsqueeze(1)], 1)
+            if features is not None:
+                sums, counts = features
+                if not self.pooled_mean:
+                    # Eq. 8a takes the mean of each image first, so that no image outweighs another.
+                    sums = sums / counts.clamp(min=1).unsqueeze(2)
+                packed = [sums.sum(0).float(), counts.sum(0).float().unsqueeze(1)]
+                packed = torch.cat(packed, 1)
                 all_reduce(packed)
                 sums, counts = packed[:, :-1], packed[:, -1]
                 directions = F.normalize(sums, dim=1)
@@ -163,7 +156,7 @@ class ConsistencySeparationModule(ClassMemoryBank):
                 if self.consistency:
                     plain = sums / counts.clamp(min=1).unsqueeze(1)
                     self.pull(plain if self.pooled_mean else directions, counts)
-            self.enqueue(candidates, mask)
+            self.enqueue(candidates, mask, scores, limit)
 
     @torch.no_grad()
     def pull(self, means: Tensor, num_samples: Tensor) -> None:
@@ -193,14 +186,22 @@ class ConsistencySeparationModule(ClassMemoryBank):
         self.sums.copy_(torch.where(accept, sums, self.sums))
 
     @torch.no_grad()
-    def enqueue(self, candidates: Tensor, mask: Tensor) -> None:
+    def enqueue(
+        self,
+        candidates: Tensor,
+        mask: Tensor,
+        scores: Tensor | None = None,
+        limit: int | None = None,
+    ) -> None:
         """Propose the candidates of all ranks as new rows; every rank must call this alike.
 
         Args:
             candidates (Tensor): Unit vectors of this rank, of shape (C, K, D), oldest first.
             mask (Tensor): Bool of shape (C, K); False entries are padding.
+            scores (Tensor, optional): As of :meth:`MemoryBank.stage`.
+            limit (int, optional): Needed with ``scores``.
         """
-        candidates, mask = gather_candidates(candidates, mask)
+        candidates, mask = gather_candidates(candidates, mask, scores, limit)
         order, place, filled = self.plan(mask)
         index = order.unsqueeze(2).expand(-1, -1, self.channels)
         change = candidates.to(self.rows).gather(1, index)

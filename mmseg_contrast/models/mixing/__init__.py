@@ -2,8 +2,8 @@
 
 from .augmented_views import AugmentedViews
 from .base import Mixed, Mixing
-from .class_mix import class_mix
+from .class_mix import ClassMix
 from .cross_set_cutmix import CrossSetCutMix
 from .ring_cutmix import RingCutMix
 
-__all__ = ['AugmentedViews', 'CrossSetCutMix', 'Mixed', 'Mixing', 'RingCutMix', 'class_mix']
+__all__ = ['AugmentedViews', 'ClassMix', 'CrossSetCutMix', 'Mixed', 'Mixing', 'RingCutMix']

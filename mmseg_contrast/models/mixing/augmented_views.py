@@ -14,7 +14,7 @@ from ..schedules import check_length, current_iter, in_iterations
 from .base import Mixed, Mixing
 from .batch_color import gaussian_blur, jitter_color
 from .batch_geometry import flip_and_resize
-from .class_mix import class_mix
+from .class_mix import ClassMix
 
 
 class View:
@@ -76,7 +76,7 @@ class AugmentedViews(Mixing):
     """Augments the images on the device, and their labels, pseudo-labels and weights with them.
 
     Labelled images get one weak view, each unlabelled one gets A strong views (augmentation anchoring):
-    ClassMix, flip, resize, colour jitter and blur, with coins of each image's own. Classes are pasted
+    :class:`ClassMix`, flip, resize, colour jitter and blur, with coins of each image's own. Classes are pasted
     within a set alone, and within a domain. Pixels move, so the targets move with them. Source:
     Alonso et al., ICCV 2021, sections 3.2 and 4.2, Table 1.
 
@@ -115,12 +115,10 @@ class AugmentedViews(Mixing):
         super().__init__()
         if num_views < 1:
             raise ValueError(f'AugmentedViews(num_views={num_views}) must be at least 1.')
-        self.num_classes = num_classes
         self.weak = View(**(weak or {}))
         self.strong = View(**(strong or {}))
         self.num_views = num_views
-        self.extra_class = extra_class
-        self.background = background
+        self.class_mix = ClassMix(num_classes, extra_class=extra_class, background=background)
         self.shared_coins = shared_coins
         self.bgr = not bgr_to_rgb
         self.colored = len(mean) == 3
@@ -171,14 +169,7 @@ class AugmentedViews(Mixing):
             return draw(shared=self.shared_coins) < share[key]
 
         if share['class_mix'] > 0 and current_iter() >= in_iterations(view.class_mix_start):
-            images, targets = class_mix(
-                images,
-                targets,
-                coins('class_mix'),
-                self.num_classes,
-                self.extra_class,
-                self.background,
-            )
+            images, targets = self.class_mix.paste(images, targets, coins('class_mix'))
         if share['flip'] > 0 or share['resize'] > 0:
             flip, resize = coins('flip'), coins('resize')
             scale = draw(*view.scale, shared=self.shared_coins).where(resize, 1)

@@ -3,45 +3,79 @@
 from __future__ import annotations
 
 import torch
+from mmseg.registry import MODELS
 from torch import Tensor
 
 from ...structures import PixelTargets
 from ...structures.pixel_targets import swap_pixels
+from .base import Mixed, Mixing
 
 
-def class_mix(
-    images: Tensor,
-    targets: PixelTargets,
-    coins: Tensor,
-    num_classes: int,
-    extra_class: bool = False,
-    background: int | None = None,
-) -> tuple[Tensor, PixelTargets]:
-    r"""Paste into each image some classes of the next one, with their labels and weights.
+@MODELS.register_module()
+class ClassMix(Mixing):
+    r"""Pastes into each unlabelled image some classes of the next one, with their pseudo-labels.
 
     .. math:: x_i' = (1 - m_{i+1}) \odot x_i + m_{i+1} \odot x_{i+1}
 
     where m marks the pixels of ``floor(n / 2)`` random classes of the n that the labels of an image
-    have. The last image's next is the first. Source: ClassMix (Olsson et al., WACV 2021), section 3.
+    have. The last image's next is the first. Pixels move, so labels, weights and probabilities move with
+    them. The labelled images are left alone. Source: ClassMix (Olsson et al., WACV 2021), section 3.
 
     Args:
-        images (Tensor): Images of shape (B, C, H, W).
-        targets (PixelTargets): Their labels, or pseudo-labels.
-        coins (Tensor): Bool of shape (B,); which images receive.
         num_classes (int): Number of classes.
+        prob (float): Probability that an image receives classes of another, in [0, 1].
         extra_class (bool): Whether one class more is picked (published code of Alonso et al.).
         background (int, optional): A class that is not picked where there is another.
 
-    Returns:
-        tuple[Tensor, PixelTargets]: Mixed images and targets.
+    Raises:
+        ValueError: If the probability is out of range.
     """
-    picked = pick_classes(targets, num_classes, extra_class, background)
-    known = targets.labels != targets.ignore_index
-    labels = targets.labels.where(known, 0)
-    chosen = picked.gather(1, labels.flatten(1)).view_as(labels) & known
-    order = torch.arange(len(images), device=images.device).roll(-1)
-    keep = ~(chosen[order] & coins[:, None, None])
-    return swap_pixels(images, keep, order), targets.mix(keep, order)
+
+    def __init__(
+        self,
+        num_classes: int,
+        prob: float = 1.0,
+        extra_class: bool = False,
+        background: int | None = None,
+    ) -> None:
+        super().__init__()
+        if not 0 <= prob <= 1:
+            raise ValueError(f'ClassMix(prob={prob}) is a probability: use [0, 1].')
+        self.num_classes = num_classes
+        self.prob = prob
+        self.extra_class = extra_class
+        self.background = background
+
+    @torch.no_grad()
+    def forward(
+        self, images: Tensor, labeled: PixelTargets, pseudo: PixelTargets, num_in_domain: int
+    ) -> Mixed:
+        """Mix the unlabelled images of a batch; see :meth:`Mixing.forward`."""
+        known, unlabeled = images.split([len(labeled), len(pseudo)])
+        coins = torch.rand(len(pseudo), device=images.device) < self.prob
+        unlabeled, pseudo = self.paste(unlabeled, pseudo, coins)
+        return Mixed(torch.cat([known, unlabeled]), labeled, pseudo, moved=True)
+
+    def paste(
+        self, images: Tensor, targets: PixelTargets, coins: Tensor
+    ) -> tuple[Tensor, PixelTargets]:
+        """Paste classes of each image into the one before it.
+
+        Args:
+            images (Tensor): Images of shape (B, C, H, W).
+            targets (PixelTargets): Their labels, or pseudo-labels.
+            coins (Tensor): Bool of shape (B,); which images receive.
+
+        Returns:
+            tuple[Tensor, PixelTargets]: Mixed images and targets.
+        """
+        picked = pick_classes(targets, self.num_classes, self.extra_class, self.background)
+        known = targets.labels != targets.ignore_index
+        labels = targets.labels.where(known, 0)
+        chosen = picked.gather(1, labels.flatten(1)).view_as(labels) & known
+        order = torch.arange(len(images), device=images.device).roll(-1)
+        keep = ~(chosen[order] & coins[:, None, None])
+        return swap_pixels(images, keep, order), targets.mix(keep, order)
 
 
 def pick_classes(

@@ -28,17 +28,19 @@ from ...structures import (
     count_classes,
 )
 from ...structures.running_stats import Ratio, RunningStats
+from ..class_weights import ClassWeights
 from ..decode_heads import ContrastHead
 from ..decode_heads.decode_features import record_input, take_inputs
-from ..losses import PixelCrossEntropyLoss
-from ..mixing import Mixed
+from ..losses import PixelCrossEntropyLoss, UnsupervisedLoss
+from ..mixing import Mixed, Mixing
 from ..required_hook import RequiredHook
 from ..schedules import Ramp, check_length, current_iter, in_iterations, max_iters
+from ..selectors import Selector
 from ..selectors.top_class import top_class
+from ..slots import build_slot
 from .decode_head_check import check_decode_head
 from .loss_log import LossLog
 from .named_ema import NamedEMA
-from .slots import build_slot
 from .student_view import Perturbations, StudentView
 from .supervised_losses import supervised_losses
 
@@ -148,10 +150,12 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         if preprocessor := kwargs.get('data_preprocessor'):
             known.update({key: preprocessor.get(key) for key in ('mean', 'std')})
             known['bgr_to_rgb'] = preprocessor.get('bgr_to_rgb', False)
-        self.selector = build_slot('selector', selector, known)
-        self.mixing = build_slot('mixing', mixing, known)
-        self.class_weights = build_slot('class_weights', class_weights, known)
-        self.unsup_loss = nn.ModuleList(MODELS.build(cfg) for cfg in _as_list(unsup_loss))
+        self.selector = build_slot('selector', Selector, selector, known)
+        self.mixing = build_slot('mixing', Mixing, mixing, known)
+        self.class_weights = build_slot('class_weights', ClassWeights, class_weights, known)
+        self.unsup_loss = nn.ModuleList(
+            build_slot('unsup_loss', UnsupervisedLoss, cfg, known) for cfg in _as_list(unsup_loss)
+        )
         self.views = [StudentView(**view) for view in views]
         self.perturbation = Perturbations(self.views)
         #: The net that predicts, ``'student'`` or ``'teacher'``; :meth:`predict_with` changes it for a while.

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from mmseg.registry import MODELS
 from torch import Tensor, nn
+
+from ..perturbations import ViewPerturbation
+from ..slots import build_slot
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,9 @@ class Perturbations(nn.Module):
                 configs.append(cfg)
                 self.members.append([])
             self.members[configs.index(cfg)].append(index)
-        self.parts = nn.ModuleList(MODELS.build(cfg) for cfg in configs)
+        self.parts = nn.ModuleList(
+            build_slot('views.perturbation', ViewPerturbation, cfg, {}) for cfg in configs
+        )
         for part, members in zip(self.parts, self.members):
             if part.num_views not in (None, len(members)):
                 branches = [views[index].branch for index in members]

@@ -111,6 +111,6 @@ class AELMask(Selector):
         total[1].scatter_add_(0, place, torch.ones_like(place, dtype=doubt.dtype))
         all_reduce(total)
         mass, count = total[:, :-1]
-        moved = self.average_doubt.lerp(mass / count.clamp(min=1), self.momentum)
+        moved = torch.lerp(mass / count.clamp(min=1), self.average_doubt, 1 - self.momentum)
         self.average_doubt.copy_(torch.where(count > 0, moved, self.average_doubt))
         self.steps.add_(count > 0)

@@ -16,7 +16,7 @@ HEAD = {
     'channels': 5,
     'in_index': 1,
     'projector': {'type': 'VisibleProjector'},
-    'bank': {'size': 12},
+    'bank': {'type': 'ConsistencySeparationModule', 'size': 12},
 }
 
 

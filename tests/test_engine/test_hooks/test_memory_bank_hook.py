@@ -11,7 +11,7 @@ def bank_cfg(**kwargs):
         'channels': 5,
         'in_index': 1,
         'num_classes': 3,
-        'bank_size': 8,
+        'bank': {'type': 'ClassMemoryBank', 'size': 8},
         'bank_start': 2,
         'confidence': None,
         **kwargs,

@@ -23,8 +23,12 @@ from mmseg_contrast.structures.pixel_targets import nearest
 C, D = 3, 5
 
 
+def plain_bank(size):
+    return {'type': 'ClassMemoryBank', 'size': size}
+
+
 def bank_head(**kwargs):
-    kwargs = {'num_classes': C, 'in_index': 1, 'bank_size': 8, 'bank_start': 0, **kwargs}
+    kwargs = {'num_classes': C, 'in_index': 1, 'bank': plain_bank(8), 'bank_start': 0, **kwargs}
     return ClassBankContrastHead(CHANNELS, D, **kwargs)
 
 
@@ -240,9 +244,9 @@ def test_bank_and_term_start_when_they_should():
 
 
 def test_rows_factor_and_default_number():
-    assert bank_head(bank_size=256, labeled_images=100).rows_per_image() == 3
-    assert bank_head(bank_size=256, labeled_images=372).rows_per_image() == 1
-    assert bank_head(bank_size=256, labeled_images=212, rows_factor=7).rows_per_image() == 7
+    assert bank_head(bank=plain_bank(256), labeled_images=100).rows_per_image() == 3
+    assert bank_head(bank=plain_bank(256), labeled_images=372).rows_per_image() == 1
+    assert bank_head(bank=plain_bank(256), labeled_images=212, rows_factor=7).rows_per_image() == 7
     assert bank_head().rows_per_image() == 1
 
 
@@ -302,7 +306,7 @@ def test_nothing_waits():
 
 def test_a_plain_segmentor_contrasts_its_own_labels():
     contrast = {'type': 'ClassBankContrastHead', 'in_channels': CHANNELS, 'channels': D}
-    contrast.update(num_classes=C, in_index=1, bank_size=16, bank_start=0)
+    contrast.update(num_classes=C, in_index=1, bank=plain_bank(16), bank_start=0)
     contrast.update(bank_features='student', confidence=None)
     model = build(plain_cfg(auxiliary_head=[head_cfg(in_index=0), contrast]))
     images = torch.randn(2, 3, 32, 32)
@@ -322,7 +326,7 @@ def test_a_plain_segmentor_contrasts_its_own_labels():
 
 def plain(**options):
     contrast = {'type': 'ClassBankContrastHead', 'in_channels': CHANNELS, 'channels': D}
-    contrast.update(num_classes=C, in_index=1, bank_size=16, bank_start=0, **options)
+    contrast.update(num_classes=C, in_index=1, bank=plain_bank(16), bank_start=0, **options)
     return build(plain_cfg(auxiliary_head=[contrast]))
 
 
@@ -361,7 +365,7 @@ def test_what_a_plain_segmentor_cannot_do_is_said():
         ({'labeled_images': 0}, 'labeled_images=0'),
         ({'max_pixels': 0}, 'max_pixels=0'),
         ({'rows_factor': 0}, 'rows_factor=0'),
-        ({'bank_size': 0}, 'size=0'),
+        ({'bank': plain_bank(0)}, 'size=0'),
     ],
 )
 def test_arguments_are_checked(kwargs, message):

@@ -27,7 +27,7 @@ from mmseg_contrast.structures import Features, PixelTargets
 from mmseg_contrast.structures.pixel_targets import nearest
 
 C, DIM, SIZE = 3, 5, (4, 5)
-BANK = {'size': 12, 'gate': None, 'consistency': False}
+BANK = {'type': 'ConsistencySeparationModule', 'size': 12, 'gate': None, 'consistency': False}
 
 
 def csc_cfg(**kwargs):
@@ -177,7 +177,8 @@ def test_halves_are_hard_and_easy_and_classes_have_their_own_numbers():
     student = head(samples_per_class=[8, 4, 0], enqueue_per_class=8)
     _, stats = student.loss_by_step(step)
     assert int(stats['anchors']) == 8 + 4
-    rows, mask, means, counts = student.bank._staged
+    rows, mask, _, _, (sums, counts) = student.bank._staged
+    counts, means = counts[0], sums[0] / counts[0].clamp(min=1)[:, None]
     assert counts.tolist() == [8, 4, 0] and mask.sum(1).tolist() == [8, 4, 0]
     z = F.normalize(student.projector(features), dim=1)[0].flatten(1).T
     place = (rows[mask] @ z.T).argmax(1)
@@ -198,7 +199,9 @@ def test_classes_have_their_own_least_number_of_pixels():
     )
     student = head(samples_per_class=3, min_pixels=[5, 4, 5], enqueue_per_class=3)
     student.loss_by_step(step)
-    assert student.bank._staged[3].tolist() == [3, 3, 0], 'one image has enough of class 0'
+    assert student.bank._staged[4][1].sum(0).tolist() == [3, 3, 0], (
+        'one image has enough of class 0'
+    )
 
 
 @pytest.mark.parametrize('enqueue', ['anchors', 'pixels'])
@@ -206,12 +209,12 @@ def test_what_is_offered_to_the_bank(enqueue):
     student = head(samples_per_class=6, enqueue_per_class=2, enqueue=enqueue)
     step = random_step()
     student.loss_by_step(step, head())
-    rows, mask, _, counts = student.bank._staged
+    rows, mask, _, _, (_, counts) = student.bank._staged
     labels = nearest(step.targets.accepted_labels, SIZE)
     number = torch.stack([(labels == c).flatten(1).sum(1) for c in range(C)])
     extra = (number > 0).long() if enqueue == 'pixels' else 0
     assert mask.sum(1).tolist() == (number.clamp(max=2) + extra).sum(1).tolist()
-    assert counts.tolist() == number.clamp(max=6).sum(1).tolist()
+    assert counts.sum(0).tolist() == number.clamp(max=6).sum(1).tolist()
     torch.testing.assert_close(rows[mask].norm(dim=1), torch.ones(int(mask.sum())))
     z = F.normalize(student.projector(step.student.stages[1]), dim=1).detach()
     for c in range(C):
@@ -256,7 +259,7 @@ def test_anchor_filter_of_the_published_code(numbers):
         torch.autograd.grad(losses['loss_contrast'], params), torch.autograd.grad(expected, params)
     ):
         torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-5)
-    assert int(student.bank._staged[3].sum()) == labeled + len(used), 'the bank is offered all'
+    assert int(student.bank._staged[4][1].sum()) == labeled + len(used), 'the bank is offered all'
 
 
 def test_pooled_mean_of_the_published_code():
@@ -318,7 +321,7 @@ def test_both_halves_see_the_bank_of_the_step_before():
 
 
 def test_between_halves_the_bank_takes_the_labelled_rows_first():
-    bank = {'size': 12, 'min_fill': 0.0, 'pooled_mean': True}
+    bank = {'type': BANK['type'], 'size': 12, 'min_fill': 0.0, 'pooled_mean': True}
     student = head(samples_per_class=40, enqueue_per_class=40, between_halves=True, bank=bank)
     by_half = head(samples_per_class=40, enqueue_per_class=40, bank=bank)
     fill(student, (3, 4, 2))
@@ -489,7 +492,7 @@ RECIPES = {
     ],
 )
 def test_a_step_on_each_recipe_has_no_host_sync(recipe, bank_features):
-    bank = {'size': 20, 'min_fill': 0.1}
+    bank = {'type': BANK['type'], 'size': 20, 'min_fill': 0.1}
     contrast = csc_cfg(in_index='decode', bank_features=bank_features, bank=bank)
     if recipe == 'published code':
         contrast.update(

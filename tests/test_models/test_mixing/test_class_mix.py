@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mmseg_contrast.models.mixing import class_mix
+from mmseg_contrast.models.mixing import ClassMix
 from mmseg_contrast.models.mixing.class_mix import pick_classes
 from mmseg_contrast.structures import PixelTargets
 
@@ -22,7 +22,7 @@ def batch(number=3, size=(6, 7)):
 
 def test_pixels_labels_and_weights_move_together():
     images, targets = batch()
-    mixed, moved = class_mix(images, targets, torch.ones(3, dtype=torch.bool), C)
+    mixed, moved = ClassMix(C).paste(images, targets, torch.ones(3, dtype=torch.bool))
     source = mixed.flatten().long()
     assert torch.equal(moved.labels.flatten(), targets.labels.flatten()[source])
     assert torch.equal(moved.weight.flatten(), targets.weight.flatten()[source])
@@ -39,7 +39,7 @@ def test_pixels_labels_and_weights_move_together():
 
 def test_coins_are_of_each_image():
     images, targets = batch()
-    mixed, moved = class_mix(images, targets, torch.tensor([False, True, False]), C)
+    mixed, moved = ClassMix(C).paste(images, targets, torch.tensor([False, True, False]))
     assert torch.equal(mixed[::2], images[::2]) and torch.equal(
         moved.labels[::2], targets.labels[::2]
     )
@@ -48,7 +48,7 @@ def test_coins_are_of_each_image():
 
 def test_an_image_alone_stays_as_it_is():
     images, targets = batch(1)
-    mixed, moved = class_mix(images, targets, torch.ones(1, dtype=torch.bool), C)
+    mixed, moved = ClassMix(C).paste(images, targets, torch.ones(1, dtype=torch.bool))
     assert torch.equal(mixed, images) and torch.equal(moved.labels, targets.labels)
 
 

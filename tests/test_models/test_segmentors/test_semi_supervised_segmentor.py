@@ -707,7 +707,7 @@ CSC = {
     'in_channels': CHANNELS,
     'channels': 5,
     'in_index': 'decode',
-    'bank': {'size': 8},
+    'bank': {'type': 'ConsistencySeparationModule', 'size': 8},
 }
 
 

@@ -36,9 +36,11 @@ HEADS = {
         'samples_per_class': 4,
         'enqueue_per_class': 1,
         'projector': {'type': 'VisibleProjector'},
-        'bank': {'size': BANK_SIZE},
+        'bank': {'type': 'ConsistencySeparationModule', 'size': BANK_SIZE},
     },
-    'memory bank': bank_contrast_cfg(channels=CHANNELS, bank_size=BANK_SIZE, confidence=None),
+    'memory bank': bank_contrast_cfg(
+        channels=CHANNELS, bank={'type': 'ClassMemoryBank', 'size': BANK_SIZE}, confidence=None
+    ),
 }
 
 
