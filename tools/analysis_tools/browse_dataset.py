@@ -11,11 +11,12 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
-from mmseg_contrast.models.segmentors.slots import build_slot
 from torch import Tensor
 
 from mmseg_contrast.datasets.files import IGNORE_INDEX, write_file
+from mmseg_contrast.models.mixing import Mixing
 from mmseg_contrast.models.segmentors import StudentView
+from mmseg_contrast.models.slots import build_slot
 from mmseg_contrast.problem import SetupError
 from mmseg_contrast.structures import PixelTargets
 from mmseg_contrast.tooling.cli import ChangesAction, one_sentence, require_keys
@@ -127,7 +128,7 @@ def columns_of(
         both = torch.cat([images['sup'][:pairs], images[view][:pairs]]).float()
         # The images are not normalised here.
         known = {'num_classes': len(palette), 'mean': [0.0] * 3, 'std': [1.0] * 3}
-        mixed = build_slot('mixing', mixing, known)(both, *targets, pairs)
+        mixed = build_slot('mixing', Mixing, mixing, known)(both, *targets, pairs)
         drawn = to_uint8(mixed.images)
         columns['labelled, mixed'] = drawn[:pairs]
         for number, start in enumerate(range(pairs, len(drawn), pairs), 1):

@@ -76,8 +76,8 @@ class AugmentedViews(Mixing):
     """Augments the images on the device, and their labels, pseudo-labels and weights with them.
 
     Labelled images get one weak view, each unlabelled one gets A strong views (augmentation anchoring):
-    :class:`ClassMix`, flip, resize, colour jitter and blur, with coins of each image's own. Classes are pasted
-    within a set alone, and within a domain. Pixels move, so the targets move with them. Source:
+    :class:`ClassMix`, flip, resize, colour jitter and blur, with coins of each image's own. Classes are
+    pasted within a set alone, and within a domain. Pixels move, so the targets move with them. Source:
     Alonso et al., ICCV 2021, sections 3.2 and 4.2, Table 1.
 
     Args:

@@ -405,3 +405,30 @@ def test_an_update_before_the_loss_is_one_after_it_and_the_loss_once_more():
     assert int(before.bank.updates) == 1, 'the hook finds nothing left to write'
     for name, value in after.bank.state_dict().items():
         torch.testing.assert_close(before.bank.state_dict()[name], value)
+
+
+@pytest.mark.parametrize('pooled', [False, True])
+def test_rows_may_follow_the_features_in_a_consistency_and_separation_module(pooled):
+    """The bank gets unit rows, and pulls those it has to the mean of all good pixels (Eq. 8 of CSC)."""
+    bank = {'type': 'ConsistencySeparationModule', 'size': 8, 'gate': None, 'pooled_mean': pooled}
+    head = bank_head(
+        bank=bank, bank_features='student', confidence=None, labeled_images=4, rank='random'
+    )
+    for _ in range(2):
+        step = semi_step()
+        before, count = head.bank.rows.clone(), head.bank.count.tolist()
+        losses, _ = head.loss_by_step(step)
+        head.bank.commit()
+        z = F.normalize(head.projector(step.student.stages[1])[:2].detach(), dim=1).movedim(1, -1)
+        labels = nearest(step.labeled.labels, (6, 7))
+        for c in range(C):
+            pixels = z[labels == c]
+            means = torch.stack([x[y == c].mean(0) for x, y in zip(z, labels)])
+            mean = pixels.mean(0) if pooled else F.normalize(means.sum(0), dim=0)
+            share = count[c] / (count[c] + len(pixels))
+            pulled = F.normalize(share * before[c, : count[c]] + (1 - share) * mean, dim=1)
+            torch.testing.assert_close(head.bank.rows[c, : count[c]], pulled, rtol=1e-4, atol=1e-5)
+            new = head.bank.rows[c, count[c] : int(head.bank.count[c])]
+            assert len(new) == 4, 'two of each image'
+            torch.testing.assert_close((new @ pixels.T).amax(1), torch.ones(4))
+    assert float(losses['loss_contrast'].detach()) > 0

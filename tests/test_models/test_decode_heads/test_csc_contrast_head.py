@@ -296,6 +296,50 @@ def test_bank_of_the_teacher():
     assert student.needs_teacher_on_labeled and not head().needs_teacher_on_labeled
 
 
+@pytest.mark.filterwarnings('ignore:Converting a tensor')
+@pytest.mark.parametrize('top_n', [1, None])
+def test_with_the_plain_bank_it_is_equation_6_with_a_queue_of_each_class(top_n):
+    """All pixels of each step join the queues, the oldest leave, and nothing else moves a row."""
+    bank = {'type': 'ClassMemoryBank', 'size': 25}
+    student = head(samples_per_class=40, enqueue_per_class=40, top_n=top_n, bank=bank)
+    steps: list[list] = [[] for _ in range(C)]
+    for _ in range(3):
+        step = random_step()
+        rows = [student.bank.rows[c, :n] for c, n in enumerate(student.bank.count.tolist())]
+        losses, stats = student.loss_by_step(step, head())
+        expected = literal(student, step, 0.1, top_n, rows)
+        torch.testing.assert_close(losses['loss_contrast'], expected, rtol=1e-5, atol=1e-6)
+        assert 'accept_enqueue' not in stats, 'it has no gate'
+        student.bank.commit()
+        z = F.normalize(student.projector(step.student.stages[1]), dim=1).detach().movedim(1, -1)
+        labels = nearest(step.targets.accepted_labels, SIZE)
+        for c in range(C):
+            steps[c].append(z[labels == c])
+            # Of the newest step with more rows than places, which rows stay is drawn at random.
+            left = 25
+            for number, new in zip((3, 2, 1), reversed(steps[c])):
+                kept = student.bank.rows[c][student.bank.valid[c]]
+                kept = kept[
+                    student.bank.written[c][student.bank.valid[c]] == len(steps[c]) - 3 + number
+                ]
+                assert len(kept) == min(left, len(new))
+                left -= len(kept)
+                best = (kept @ new.T).max(1)
+                torch.testing.assert_close(best.values, torch.ones(len(kept)))
+                assert len(set(best.indices.tolist())) == len(kept), 'no row twice'
+
+
+def test_a_bank_must_be_one():
+    with pytest.raises(
+        ValueError, match=r'CSCContrastHead.bank.type is missing: .*ClassMemoryBank, Con'
+    ):
+        head(bank={'size': 12})
+    with pytest.raises(
+        ValueError, match=r"bank.type='ClassMix' is no MemoryBank: give one; .*ClassM"
+    ):
+        head(bank={'type': 'ClassMix'})
+
+
 def test_update_interval():
     student = head(update_interval=3)
     staged = []

@@ -2,6 +2,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+from helpers import build, prepared, random_batch, semi_cfg, total_loss, without_gradient
+from mmseg.registry import MODELS
 
 from mmseg_contrast.models.mixing import ClassMix
 from mmseg_contrast.models.mixing.class_mix import pick_classes
@@ -89,3 +91,44 @@ def test_background_is_picked_only_where_it_is_alone():
     for _ in range(10):
         picked = pick_classes(targets, C, True, 0)
         assert not picked[0, 0] and picked[1].tolist() == [True] + [False] * 4
+
+
+@pytest.mark.parametrize('soft', [False, True])
+def test_as_a_mixing_of_its_own_it_moves_the_pseudo_labels_alone(soft):
+    images, targets = batch(5)
+    probs = torch.rand(5, C, *targets.labels.shape[1:]).softmax(1)
+    labeled, pseudo = targets[:2], replace(targets, probs=probs if soft else None)[2:]
+    mixed = MODELS.build({'type': 'ClassMix', 'num_classes': C})(images, labeled, pseudo, 2)
+    assert mixed.moved and mixed.labeled is labeled
+    assert torch.equal(mixed.images[:2], images[:2])
+    source = mixed.images[2:].flatten().long()
+    assert not torch.equal(mixed.images[2:], images[2:])
+    assert torch.equal(mixed.pseudo.labels.flatten(), targets.labels.flatten()[source])
+    assert torch.equal(mixed.pseudo.weight.flatten(), targets.weight.flatten()[source])
+    if soft:
+        moved = mixed.pseudo.probs.movedim(1, 3).flatten(0, 2)
+        assert torch.equal(moved, probs.movedim(1, 3).flatten(0, 2)[source])
+    else:
+        assert mixed.pseudo.probs is None
+
+
+def test_prob_is_that_of_each_image():
+    images, targets = batch(2000, (3, 4))
+    mixed = ClassMix(C, prob=0.3)(images, targets[:0], targets, 0)
+    changed = (mixed.images != images).flatten(1).any(1).float()
+    assert changed.mean().item() == pytest.approx(0.3, abs=0.05)
+
+
+def test_prob_out_of_range_is_named():
+    with pytest.raises(ValueError, match=r'ClassMix\(prob=1.5\) is a probability: use \[0, 1\]'):
+        ClassMix(C, prob=1.5)
+
+
+@pytest.mark.parametrize('hard', [False, True])
+def test_in_the_mixing_slot(hard):
+    loss = {'type': 'ConsistencyLoss', 'hard': hard}
+    model = build(semi_cfg(mixing={'type': 'ClassMix'}, unsup_loss=loss))
+    losses = model.loss(*prepared(model, random_batch(2, 3)))
+    total_loss(model, losses).backward()
+    assert float(losses['unsup.loss_consistency']) > 0
+    assert not without_gradient(model)
