@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
+from ...arguments import one_of
 from ...models.segmentors import SemiSupervisedSegmentor
 from ...problem import SetupError
 from ..unwrap import unwrap
@@ -87,10 +88,7 @@ class MeanTeacherHook(Hook):
             raise ValueError(
                 f'MeanTeacherHook(early_average={early_average}) counts updates: use 0, 1 or more.'
             )
-        if schedule not in SCHEDULES:
-            raise ValueError(
-                f"MeanTeacherHook(schedule='{schedule}') is unknown: use one of {SCHEDULES}."
-            )
+        one_of(self, SCHEDULES, schedule=schedule)
         self.momentum = momentum
         self.schedule = schedule
         self.early_average = early_average

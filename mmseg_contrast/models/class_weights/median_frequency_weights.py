@@ -7,6 +7,7 @@ from mmengine.dist import all_reduce
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...arguments import in_range, one_of
 from ...structures import PixelTargets, count_classes
 from ..schedules import check_length, current_iter, in_iterations
 from .base import ClassWeights
@@ -78,12 +79,8 @@ class MedianFrequencyWeights(ClassWeights):
     ) -> None:
         super().__init__()
         name = type(self).__name__
-        if not 0 < momentum <= 1:
-            raise ValueError(
-                f'{name}(momentum={momentum}) is the share of the new counts: use (0, 1].'
-            )
-        if unit not in UNITS:
-            raise ValueError(f"{name}(unit='{unit}') is unknown: use one of {UNITS}.")
+        in_range(self, '(0, 1]', 'the share of the new counts', momentum=momentum)
+        one_of(self, UNITS, unit=unit)
         check_length(start, f'{name}.start')
         self.num_classes = num_classes
         self.momentum = momentum

@@ -10,6 +10,7 @@ from mmengine.dist import get_world_size
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...arguments import at_least, in_range, one_of
 from ...structures import PixelTargets, SemiStep
 from ...structures.pixel_targets import nearest
 from ...structures.running_stats import Ratio
@@ -86,22 +87,13 @@ class ClassBankContrastHead(ContrastHead):
     ) -> None:
         projector = projector or {'type': 'MLPProjector'}
         super().__init__(in_channels, channels, projector=projector, **kwargs)
-        name = type(self).__name__
-        if confidence is not None and not 0 <= confidence <= 1:
-            raise ValueError(f'{name}(confidence={confidence}) is a probability: use [0, 1].')
-        for key, value, known in (
-            ('rank', rank, RANKS),
-            ('bank_features', bank_features, BRANCHES),
-            ('bank_update', bank_update, UPDATES),
-        ):
-            if value not in known:
-                raise ValueError(f"{name}({key}='{value}') is unknown: use one of {known}.")
-        for key, value in (('labeled_images', labeled_images), ('max_pixels', max_pixels)):
-            if value is not None and value < 1:
-                raise ValueError(f'{name}({key}={value}) must be at least 1, or None.')
-        if rows_factor < 1:
-            raise ValueError(f'{name}(rows_factor={rows_factor}) must be at least 1.')
-        check_length(bank_start, f'{name}.bank_start')
+        in_range(self, '[0, 1]', 'a probability', confidence=confidence)
+        one_of(self, RANKS, rank=rank)
+        one_of(self, BRANCHES, bank_features=bank_features)
+        one_of(self, UPDATES, bank_update=bank_update)
+        at_least(self, 1, optional=True, labeled_images=labeled_images, max_pixels=max_pixels)
+        at_least(self, 1, rows_factor=rows_factor)
+        check_length(bank_start, f'{type(self).__name__}.bank_start')
         self.bank_start = bank_start
         self.labeled_images = labeled_images
         self.rows_factor = rows_factor

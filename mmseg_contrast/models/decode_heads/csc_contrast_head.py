@@ -11,6 +11,7 @@ from mmengine.dist import all_gather, get_rank
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...arguments import at_least, in_range, one_of
 from ...structures import SemiStep
 from ..distributed import gather_with_grad
 from ..losses.contrast import grouped_contrast
@@ -105,27 +106,16 @@ class CSCContrastHead(ContrastHead):
         **kwargs: Any,
     ) -> None:
         super().__init__(in_channels, channels, loss_weight=loss_weight, **kwargs)
-        name = type(self).__name__
-        if temperature <= 0:
-            raise ValueError(f'{name}(temperature={temperature}) must be above 0.')
-        if not 0 <= hard_ratio <= 1:
-            raise ValueError(f'{name}(hard_ratio={hard_ratio}) is a share: use [0, 1].')
-        for key, number in (
-            ('top_n', 1 if top_n is None else top_n),
-            ('enqueue_per_class', enqueue_per_class),
-            ('update_interval', update_interval),
-        ):
-            if number < 1:
-                raise ValueError(f'{name}({key}={number}) must be at least 1.')
-        for key, value, known in (
-            ('fallback', fallback, FALLBACKS),
-            ('bank_features', bank_features, BRANCHES),
-            ('enqueue', enqueue, ENQUEUED),
-            ('reduction', reduction, REDUCTIONS),
-        ):
-            if value not in known:
-                raise ValueError(f"{name}({key}='{value}') is unknown: use one of {known}.")
+        in_range(self, '(0, inf)', 'a temperature', temperature=temperature)
+        in_range(self, '[0, 1]', 'a share', hard_ratio=hard_ratio)
+        at_least(self, 1, optional=True, top_n=top_n)
+        at_least(self, 1, enqueue_per_class=enqueue_per_class, update_interval=update_interval)
+        one_of(self, FALLBACKS, fallback=fallback)
+        one_of(self, BRANCHES, bank_features=bank_features)
+        one_of(self, ENQUEUED, enqueue=enqueue)
+        one_of(self, REDUCTIONS, reduction=reduction)
         if anchor_filter is not None and not 0 <= min(anchor_filter) <= max(anchor_filter) <= 1:
+            name = type(self).__name__
             raise ValueError(f'{name}(anchor_filter={anchor_filter}) are shares: use [0, 1].')
         limits = self._for_each_class('samples_per_class', samples_per_class)
         least = self._for_each_class('min_pixels', min_pixels)

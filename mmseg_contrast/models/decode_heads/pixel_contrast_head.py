@@ -10,6 +10,7 @@ from mmengine.dist import all_gather, get_rank
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...arguments import in_range, one_of
 from ...structures import PixelTargets, SemiStep
 from ..distributed import gather_with_grad
 from ..losses.contrast import grouped_contrast
@@ -76,22 +77,16 @@ class PixelContrastHead(ContrastHead):
     ) -> None:
         super().__init__(in_channels, channels, **kwargs)
         name = type(self).__name__
-        if temperature <= 0:
-            raise ValueError(f'{name}(temperature={temperature}) must be above 0.')
-        if not 0 <= hard_ratio <= 1:
-            raise ValueError(f'{name}(hard_ratio={hard_ratio}) is a share: use [0, 1].')
+        in_range(self, '(0, inf)', 'a temperature', temperature=temperature)
+        in_range(self, '[0, 1]', 'a share', hard_ratio=hard_ratio)
         if not sources or not set(sources) <= set(SOURCES):
             raise ValueError(f'{name}(sources={sources}) must name some of {SOURCES}.')
         if not set(exclude_classes) <= set(range(self.num_classes)):
             raise ValueError(
                 f'{name}(exclude_classes={exclude_classes}) must be in 0 to {self.num_classes - 1}.'
             )
-        for key, value, known in (
-            ('sampling', sampling, SAMPLINGS),
-            ('labeled_keys', labeled_keys, KEYS),
-        ):
-            if value not in known:
-                raise ValueError(f"{name}({key}='{value}') is unknown: use one of {known}.")
+        one_of(self, SAMPLINGS, sampling=sampling)
+        one_of(self, KEYS, labeled_keys=labeled_keys)
         self.temperature = temperature
         self.samples_per_class = samples_per_class
         self.hard_ratio = hard_ratio

@@ -8,6 +8,7 @@ from mmseg.models.losses.utils import get_class_weight, weight_reduce_loss
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from ...arguments import one_of
 from ...structures import PixelTargets
 from ...structures.running_stats import Ratio
 from ..device import without_autocast
@@ -113,12 +114,6 @@ def _factors(target: Tensor, class_weight: Tensor, ignore_index: int) -> Tensor:
     return class_weight[target.masked_fill(target == ignore_index, 0)]
 
 
-def _check_norm(norm: str, owner: str) -> str:
-    if norm not in NORMS:
-        raise ValueError(f"{owner}(norm='{norm}') is unknown: use one of {NORMS}.")
-    return norm
-
-
 @MODELS.register_module()
 class PixelCrossEntropyLoss(nn.Module):
     """Supervised cross-entropy for ``loss_decode``: mean over the labelled pixels, no host sync.
@@ -147,7 +142,8 @@ class PixelCrossEntropyLoss(nn.Module):
         loss_name: str = 'loss_ce',
     ) -> None:
         super().__init__()
-        self.norm = _check_norm(norm, type(self).__name__)
+        one_of(self, NORMS, norm=norm)
+        self.norm = norm
         self.loss_weight = loss_weight
         self.loss_name = loss_name
         weight = get_class_weight(class_weight)
@@ -225,7 +221,8 @@ class ConsistencyLoss(UnsupervisedLoss):
         super().__init__()
         self.loss_weight = loss_weight
         self.needs_probs = not hard
-        self.norm = _check_norm(norm, type(self).__name__)
+        one_of(self, NORMS, norm=norm)
+        self.norm = norm
         self.ramp = Ramp(**(ramp or {}))
 
     def forward(

@@ -11,6 +11,7 @@ from mmengine.dist import get_world_size
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from ...arguments import one_of
 from ..device import without_autocast
 from ..distributed import gather_own_first, reduce_mean
 from .contrast import refuse_create_graph
@@ -452,10 +453,7 @@ class SupervisedContrastLoss(nn.Module):
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__()
-        if variant not in VARIANTS:
-            raise ValueError(
-                f"SupervisedContrastLoss(variant='{variant}') is unknown: use one of {VARIANTS}."
-            )
+        one_of(self, VARIANTS, variant=variant)
         if num_samples is not None and (num_samples < 1 or variant == 'within_image'):
             raise ValueError(
                 f"SupervisedContrastLoss(variant='{variant}', num_samples={num_samples}): give 1 or "

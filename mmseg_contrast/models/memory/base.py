@@ -7,6 +7,7 @@ from abc import abstractmethod
 import torch
 from torch import Tensor, nn
 
+from ...arguments import at_least
 from ..required_hook import RequiredHook
 
 
@@ -39,9 +40,7 @@ class MemoryBank(nn.Module):
 
     def __init__(self, num_classes: int, size: int, channels: int) -> None:
         super().__init__()
-        for key, value in (('num_classes', num_classes), ('size', size), ('channels', channels)):
-            if value < 1:
-                raise ValueError(f'{type(self).__name__}({key}={value}) must be at least 1.')
+        at_least(self, 1, num_classes=num_classes, size=size, channels=channels)
         self.num_classes = num_classes
         self.size = size
         self.channels = channels

@@ -8,6 +8,7 @@ from mmengine.dist import all_reduce
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...arguments import at_least, in_range, one_of
 from ...structures.running_stats import Ratio
 from ..device import without_autocast
 from .class_memory_bank import ClassMemoryBank, gather_candidates
@@ -100,21 +101,15 @@ class ConsistencySeparationModule(ClassMemoryBank):
     ) -> None:
         super().__init__(num_classes, size, channels)
         name = type(self).__name__
-        if gate is not None and gate not in GATES:
-            raise ValueError(f"{name}(gate='{gate}') is unknown: use one of {GATES} or None.")
-        if gate_range < 0:
-            raise ValueError(f'{name}(gate_range={gate_range}) must be at least 0.')
-        if not 0 <= min_fill <= 1:
-            raise ValueError(f'{name}(min_fill={min_fill}) is a share of the rows: use [0, 1].')
+        one_of(self, GATES, optional=True, gate=gate)
+        at_least(self, 0, gate_range=gate_range)
+        in_range(self, '[0, 1]', 'a share of the rows', min_fill=min_fill)
         if max_consecutive_rejects is not None and max_consecutive_rejects < 0:
             raise ValueError(
                 f'{name}(max_consecutive_rejects={max_consecutive_rejects}) must be at least 0, or '
                 'None for no bound.'
             )
-        if not 0 < drift_momentum <= 1:
-            raise ValueError(
-                f'{name}(drift_momentum={drift_momentum}) is the share of the new mean: use (0, 1].'
-            )
+        in_range(self, '(0, 1]', 'the share of the new mean', drift_momentum=drift_momentum)
         self.consistency = consistency
         self.gate = gate
         self.gate_range = gate_range

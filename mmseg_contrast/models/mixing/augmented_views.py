@@ -9,6 +9,7 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...arguments import at_least, in_range
 from ...structures import PixelTargets
 from ..schedules import check_length, current_iter, in_iterations
 from .base import Mixed, Mixing
@@ -55,9 +56,7 @@ class View:
     ) -> None:
         shares = dict(class_mix=class_mix, flip=flip, resize=resize, jitter=jitter, blur=blur)
         shares.update(brightness=brightness, contrast=contrast, saturation=saturation, hue=hue)
-        for key, value in shares.items():
-            if not 0 <= value <= 1:
-                raise ValueError(f'AugmentedViews: {key}={value} must be in [0, 1].')
+        in_range('AugmentedViews', '[0, 1]', 'a probability or a share', **shares)
         for key, (low, high) in (('scale', scale), ('sigma', sigma)):
             if not 0 < low <= high:
                 raise ValueError(
@@ -113,8 +112,7 @@ class AugmentedViews(Mixing):
         bgr_to_rgb: bool = True,
     ) -> None:
         super().__init__()
-        if num_views < 1:
-            raise ValueError(f'AugmentedViews(num_views={num_views}) must be at least 1.')
+        at_least(self, 1, num_views=num_views)
         self.weak = View(**(weak or {}))
         self.strong = View(**(strong or {}))
         self.num_views = num_views

@@ -6,6 +6,7 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...arguments import in_range
 from ...structures import PixelTargets
 from ...structures.pixel_targets import swap_pixels
 from .base import Mixed, Mixing
@@ -39,8 +40,7 @@ class ClassMix(Mixing):
         background: int | None = None,
     ) -> None:
         super().__init__()
-        if not 0 <= prob <= 1:
-            raise ValueError(f'ClassMix(prob={prob}) is a probability: use [0, 1].')
+        in_range(self, '[0, 1]', 'a probability', prob=prob)
         self.num_classes = num_classes
         self.prob = prob
         self.extra_class = extra_class

@@ -6,6 +6,7 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...arguments import in_range, one_of
 from ...structures import PixelTargets
 from ...structures.pixel_targets import nearest, swap_pixels
 from .base import Mixed, Mixing
@@ -45,12 +46,10 @@ class CrossSetCutMix(Mixing):
     ) -> None:
         super().__init__()
         low, high = (area, area) if isinstance(area, (int, float)) else area
-        if pairs not in PAIRS:
-            raise ValueError(f"CrossSetCutMix(pairs='{pairs}') is unknown: use one of {PAIRS}.")
+        one_of(self, PAIRS, pairs=pairs)
         if not 0 < low <= high <= 1:
             raise ValueError(f'CrossSetCutMix(area={area}) is a share of the image: use (0, 1].')
-        if not 0 <= prob <= 1:
-            raise ValueError(f'CrossSetCutMix(prob={prob}) is a probability: use [0, 1].')
+        in_range(self, '[0, 1]', 'a probability', prob=prob)
         self.pairs = pairs
         self.area = (low, high)
         self.prob = prob

@@ -6,6 +6,7 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...arguments import in_range
 from ...structures import PixelTargets
 from ...structures.pixel_targets import swap_pixels
 from .base import Mixed, Mixing
@@ -34,8 +35,7 @@ class RingCutMix(Mixing):
 
     def __init__(self, area: float = 0.5) -> None:
         super().__init__()
-        if not 0 < area <= 1:
-            raise ValueError(f'RingCutMix(area={area}) is a share of the image: use (0, 1].')
+        in_range(self, '(0, 1]', 'a share of the image', area=area)
         self.area = area
 
     @torch.no_grad()

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...arguments import in_range
 from .base import ViewPerturbation
 
 
@@ -28,8 +29,7 @@ class ChannelDropout(ViewPerturbation):
 
     def __init__(self, prob: float = 0.5, stages: Sequence[int] | None = None) -> None:
         super().__init__()
-        if not 0 <= prob < 1:
-            raise ValueError(f'ChannelDropout(prob={prob}) is a probability: use [0, 1).')
+        in_range(self, '[0, 1)', 'a probability', prob=prob)
         self.prob = prob
         self.stages = stages
 

@@ -8,6 +8,7 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...arguments import in_range
 from .base import ViewPerturbation
 
 
@@ -32,8 +33,7 @@ class ComplementaryDropout(ViewPerturbation):
 
     def __init__(self, spared: float = 0.5) -> None:
         super().__init__()
-        if not 0 <= spared <= 1:
-            raise ValueError(f'ComplementaryDropout(spared={spared}) is a share: use [0, 1].')
+        in_range(self, '[0, 1]', 'a share', spared=spared)
         self.spared = spared
 
     def forward(self, views: Sequence[Sequence[Tensor]]) -> list[list[Tensor]]:

@@ -10,6 +10,7 @@ from mmseg.registry import TASK_UTILS
 from mmseg.structures.sampler import BasePixelSampler
 from torch import Tensor
 
+from ...arguments import at_least, in_range
 from ..device import without_autocast
 
 
@@ -40,11 +41,8 @@ class BatchOHEMPixelSampler(BasePixelSampler):
         self, context: BaseDecodeHead, thresh: float = 0.7, min_kept: int = 100000
     ) -> None:
         super().__init__()
-        name = type(self).__name__
-        if not 0 <= thresh <= 1:
-            raise ValueError(f'{name}(thresh={thresh}) is a probability: use [0, 1].')
-        if min_kept < 1:
-            raise ValueError(f'{name}(min_kept={min_kept}) must be at least 1.')
+        in_range(self, '[0, 1]', 'a probability', thresh=thresh)
+        at_least(self, 1, min_kept=min_kept)
         self.context = context
         self.thresh = thresh
         self.min_kept = min_kept

@@ -14,6 +14,7 @@ from mmseg.structures import SegDataSample
 from mmseg.utils import add_prefix
 from torch import Tensor, nn
 
+from ...arguments import in_range
 from ...structures import PixelTargets
 from ...structures.pixel_targets import nearest
 from ...structures.running_stats import RunningStats
@@ -64,10 +65,7 @@ class ContrastivePretrainer(EncoderDecoder):
         distortion_prob: float = 0.8,
         **kwargs: Any,
     ) -> None:
-        if not 0 <= distortion_prob <= 1:
-            raise ValueError(
-                f'ContrastivePretrainer(distortion_prob={distortion_prob}): give a number in [0, 1].'
-            )
+        in_range(self, '[0, 1]', 'a probability', distortion_prob=distortion_prob)
         if loss_size is not None and (len(loss_size) != 2 or min(loss_size) < 1):
             raise ValueError(
                 f'ContrastivePretrainer(loss_size={loss_size}): give height and width, or None.'

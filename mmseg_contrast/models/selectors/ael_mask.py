@@ -7,6 +7,7 @@ from mmengine.dist import all_reduce
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...arguments import at_least, in_range
 from ...structures.running_stats import Ratio
 from ..device import without_autocast
 from .base import Selector
@@ -44,15 +45,9 @@ class AELMask(Selector):
         momentum: float = 0.001,
     ) -> None:
         super().__init__()
-        name = type(self).__name__
-        if not 0 <= threshold <= 1:
-            raise ValueError(f'{name}(threshold={threshold}) is a probability: use [0, 1].')
-        if beta < 0:
-            raise ValueError(f'{name}(beta={beta}) is a power: use a number >= 0.')
-        if not 0 < momentum <= 1:
-            raise ValueError(
-                f'{name}(momentum={momentum}) is the share of the new value: use (0, 1].'
-            )
+        in_range(self, '[0, 1]', 'a probability', threshold=threshold)
+        at_least(self, 0, beta=beta)
+        in_range(self, '(0, 1]', 'the share of the new value', momentum=momentum)
         self.num_classes = num_classes
         self.threshold = threshold
         self.beta = beta

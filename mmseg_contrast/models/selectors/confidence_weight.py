@@ -6,6 +6,7 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...arguments import at_least
 from ...structures.running_stats import Ratio
 from .base import Selector
 
@@ -27,8 +28,7 @@ class ConfidenceWeight(Selector):
 
     def __init__(self, power: float = 6.0) -> None:
         super().__init__()
-        if power < 0:
-            raise ValueError(f'ConfidenceWeight(power={power}) must be at least 0.')
+        at_least(self, 0, power=power)
         self.power = power
 
     @torch.no_grad()

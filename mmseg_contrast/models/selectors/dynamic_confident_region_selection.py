@@ -6,6 +6,7 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...arguments import in_range
 from .base import Selector
 from .rank_select import rank_select
 from .top_class import top_class
@@ -51,15 +52,13 @@ class DynamicConfidentRegionSelection(Selector):
         ceiling: float | list[float] = 1.0,
     ) -> None:
         super().__init__()
-        name = type(self).__name__
-        if not 0 < keep_ratio <= 1:
-            raise ValueError(
-                f'{name}(keep_ratio={keep_ratio}) must be in (0, 1]; 1 keeps all pixels.'
-            )
-        if not 0 < momentum <= 1:
-            raise ValueError(
-                f'{name}(momentum={momentum}) is the share of the new threshold: use (0, 1].'
-            )
+        in_range(
+            self,
+            '(0, 1]',
+            'the share that is kept, where 1 keeps all pixels',
+            keep_ratio=keep_ratio,
+        )
+        in_range(self, '(0, 1]', 'the share of the new threshold', momentum=momentum)
         self.num_classes = num_classes
         self.keep_ratio = keep_ratio
         self.momentum = momentum

@@ -8,6 +8,7 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...arguments import in_range
 from ..schedules import training_progress
 from .base import Selector
 from .rank_select import rank_select
@@ -34,10 +35,12 @@ class EntropyPercentileMask(Selector):
 
     def __init__(self, keep_ratio: float = 0.8) -> None:
         super().__init__()
-        if not 0 < keep_ratio <= 1:
-            raise ValueError(
-                f'EntropyPercentileMask(keep_ratio={keep_ratio}) must be in (0, 1]; 1 keeps all pixels.'
-            )
+        in_range(
+            self,
+            '(0, 1]',
+            'the share that is kept, where 1 keeps all pixels',
+            keep_ratio=keep_ratio,
+        )
         self.keep_ratio = keep_ratio
 
     @torch.no_grad()

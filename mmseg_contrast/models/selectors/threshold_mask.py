@@ -6,6 +6,7 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ...arguments import in_range
 from .base import Selector
 
 
@@ -24,8 +25,7 @@ class ThresholdMask(Selector):
 
     def __init__(self, threshold: float = 0.95) -> None:
         super().__init__()
-        if not 0 <= threshold <= 1:
-            raise ValueError(f'ThresholdMask(threshold={threshold}) is a probability: use [0, 1].')
+        in_range(self, '[0, 1]', 'a probability', threshold=threshold)
         self.threshold = threshold
 
     @torch.no_grad()
