@@ -13,7 +13,6 @@ from .transforms import (
     LoadValidMap,
     MultiBranch,
     RandAugmentColor,
-    RandomGaussianBlur,
 )
 from .unlabeled import UnlabeledDataset
 
@@ -30,6 +29,5 @@ __all__ = [
     'MultiSourceDataset',
     'MultiSourceSampler',
     'RandAugmentColor',
-    'RandomGaussianBlur',
     'UnlabeledDataset',
 ]

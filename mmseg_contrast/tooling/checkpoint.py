@@ -36,23 +36,6 @@ def checkpoint_globals() -> list[Any]:
     ]
 
 
-def allow_mmengine_checkpoints() -> None:
-    """Let this process load the checkpoints of the original MMEngine under torch >= 2.6.
-
-    ``torch.load`` then reads weights alone unless told otherwise, and MMEngine 0.10.7 does not tell
-    it, so that resuming and testing fail with ``Unsupported global``. This widens the allow-list of
-    ``torch.load`` for the rest of the process. The list includes ``getattr``, which weakens the
-    protection against a malicious file, so nothing in this package calls it: call it yourself, for
-    checkpoints that you trust. The onedl stack does not need it.
-
-    Raises:
-        RuntimeError: If torch has no allow-list (before 2.4), where none is needed either.
-    """
-    if not hasattr(torch.serialization, 'add_safe_globals'):
-        raise RuntimeError(f'torch {torch.__version__} needs no allow-list: remove this call')
-    torch.serialization.add_safe_globals(checkpoint_globals())
-
-
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Load a checkpoint of MMEngine's runner on the CPU, with no types but those it pickles.
 

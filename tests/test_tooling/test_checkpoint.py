@@ -11,7 +11,6 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 
 from mmseg_contrast.tooling.checkpoint import (
-    allow_mmengine_checkpoints,
     check_checkpoint,
     checkpoint_globals,
     read_checkpoint,
@@ -192,16 +191,6 @@ def test_weights_alone_cannot_be_resumed(tmp_path):
     check_checkpoint(path)
     with pytest.raises(ValueError, match=r'weights.pth holds weights and no optimizer, so that no'):
         check_checkpoint(path, resume=True)
-
-
-def test_allow_mmengine_checkpoints_is_for_the_process(saved):
-    before = torch.serialization.get_safe_globals()
-    try:
-        allow_mmengine_checkpoints()
-        assert 'message_hub' in torch.load(saved, weights_only=True)
-    finally:
-        torch.serialization.clear_safe_globals()
-        torch.serialization.add_safe_globals(before)
 
 
 def test_sha256(tmp_path):
