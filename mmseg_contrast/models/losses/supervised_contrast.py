@@ -50,8 +50,9 @@ def supervised_contrast(
     Cost for N anchors, M keys, D channels and C classes in each group: value and gradient together take
     :math:`6 N M D` floating-point operations, or :math:`4 N^2 D` where anchors and keys are the same
     tensor (each pair is then computed once for both of its ends), and :math:`2 N M C` for the positives;
-    memory is that of the gradients and one tile, :math:`O((N + M) D)`, and never N x M. Computed in
-    float32 (float64 for float64 anchors); exponentials in float64 where the temperature is too low for
+    memory is that of the gradients and one tile, :math:`O((N + M) D)`, and never N x M; in the backward
+    pass that of the gradients twice, as they are kept, for a graph that is retained, and as they are
+    returned. Computed in float32 (float64 for float64 anchors); exponentials in float64 where the temperature is too low for
     float32.
 
     The gradient is a difference of two means of keys: as it vanishes, the rounding of the similarities
