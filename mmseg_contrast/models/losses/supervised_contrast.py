@@ -52,8 +52,8 @@ def supervised_contrast(
     tensor (each pair is then computed once for both of its ends), and :math:`2 N M C` for the positives;
     memory is that of the gradients and one tile, :math:`O((N + M) D)`, and never N x M; in the backward
     pass that of the gradients twice, as they are kept, for a graph that is retained, and as they are
-    returned. Computed in float32 (float64 for float64 anchors); exponentials in float64 where the temperature is too low for
-    float32.
+    returned. Computed in float32 (float64 for float64 anchors); exponentials in float64 where the
+    temperature is too low for float32.
 
     The gradient is a difference of two means of keys: as it vanishes, the rounding of the similarities
     takes a larger share of it. Float32 against float64 at a temperature of 0.07, 3,000 anchors of 256
