@@ -12,7 +12,7 @@ from typing import Any
 
 from mmengine.dist import broadcast_object_list, is_main_process
 
-from .datasets.files import write_file
+from .files import write_file
 
 MANIFEST = 'run.json'
 

@@ -29,7 +29,7 @@ from mmseg.registry import DATASETS
 from rich.console import Console
 from rich.table import Table
 
-from mmseg_contrast.datasets.files import write_file
+from mmseg_contrast.files import write_file
 from mmseg_contrast.run_folder import locked, set_aside, write_manifest
 from mmseg_contrast.tooling.checkpoint import latest_checkpoint
 from mmseg_contrast.tooling.cli import ChangesAction, check_data, leaf_datasets, one_sentence

@@ -19,9 +19,10 @@ from mmengine.dataset import BaseDataset
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
+from ..files import sha256_of
 from ..problem import Problem, SetupError
 from .data_pages import data_page
-from .files import IGNORE_INDEX, IMAGE_SUFFIXES, sha256_of, unreadable, walk_files
+from .files import IGNORE_INDEX, IMAGE_SUFFIXES, unreadable, walk_files
 from .transforms import LoadAnnotations, LoadImageFromFile
 
 Sample = Mapping[str, Any]

@@ -4,12 +4,8 @@ A *name* is the path of an image relative to its folder, with ``/`` between fold
 suffix. The lists of labelled and unlabelled images hold one name per line.
 """
 
-import csv
-import hashlib
-import io
 import os
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -102,54 +98,6 @@ def read_list(path: str | Path) -> list[str]:
         twice = next(entry for entry in entries if entries.count(entry) > 1)
         raise ValueError(f'The list {path} holds {twice!r} more than once: keep each image once.')
     return entries
-
-
-def write_file(path: str | Path, content: str | bytes) -> None:
-    """Write a file atomically: readers see the old file or the new one, never a part.
-
-    Args:
-        path (str | Path): Where to write; missing folders are made.
-        content (str | bytes): The whole content; text is written as UTF-8.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-    try:
-        with os.fdopen(handle, 'wb') as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner can read
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def write_csv(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write a table as :func:`write_file` writes.
-
-    Args:
-        path (str | Path): Where to write.
-        rows (Sequence[Mapping[str, Any]]): Rows, at least one; all have the columns of the first.
-    """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator='\n')
-    writer.writeheader()
-    writer.writerows(rows)
-    write_file(path, text.getvalue())
-
-
-def sha256_of(content: str | bytes | Path) -> str:
-    """Hash a text, bytes or the content of a file with SHA-256.
-
-    Args:
-        content (str | bytes | Path): The text (as UTF-8), the bytes, or the path of the file.
-
-    Returns:
-        str: 64 hexadecimal digits.
-    """
-    if isinstance(content, Path):
-        content = content.read_bytes()
-    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
 
 
 def read_mask(

@@ -15,8 +15,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from ..files import sha256_of, write_file
 from ..version import __version__
-from .files import IMAGE_SUFFIXES, sha256_of, write_file
+from .files import IMAGE_SUFFIXES
 
 
 @dataclass(frozen=True)

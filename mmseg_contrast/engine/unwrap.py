@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from torch import nn
 
 
 def unwrap(model: nn.Module) -> nn.Module:
-    """Return a runner's model without the wrapper of distributed training.
+    """Return a runner's model without its wrappers for distributed training and test-time augmentation.
 
     Args:
         model (nn.Module): A model, wrapped or not.
     """
-    return model.module if is_model_wrapper(model) else model
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    return model

@@ -11,7 +11,7 @@ from mmseg.datasets import CityscapesDataset
 from mmseg.registry import METRICS
 from PIL import Image
 
-from ..datasets.files import write_file
+from ..files import write_file
 
 #: Id that the server of Cityscapes has for each of the 19 classes. Source: cityscapesScripts, ``labels.py``.
 CITYSCAPES_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)

@@ -17,10 +17,10 @@ from mmengine.runner import Runner
 from mmseg.registry import DATASETS
 from PIL import Image
 
-from ..datasets.files import classes_of_ids, ids_of_classes, sha256_of, write_csv, write_file
+from ..datasets.files import classes_of_ids, ids_of_classes
+from ..files import sha256_of, write_csv, write_file
 from ..run_folder import MANIFEST, claim_folder
 from ..structures.pixel_targets import IGNORE_INDEX
-from ..tooling.checkpoint import sha256
 from ..version import __version__
 from .pseudo_label_writer import PREDICTED
 
@@ -171,7 +171,7 @@ def write_pseudo_labels(
         out,
         {
             'version': __version__,
-            'checkpoint_sha256': sha256(checkpoint),
+            'checkpoint_sha256': sha256_of(Path(checkpoint)),
             'model_sha256': sha256_of(repr((cfg.model.to_dict(), _pipeline(cfg)))),
             'images_sha256': sha256_of('\n'.join(sorted(images.values()))),
             'stored_ids': stored_ids,

@@ -11,7 +11,8 @@ from mmengine.config import Config
 from mmseg.registry import DATASETS
 from rich.progress import Progress
 
-from ..datasets.files import IGNORE_INDEX, read_mask, write_csv
+from ..datasets.files import IGNORE_INDEX, read_mask
+from ..files import write_csv
 from .generate import mask_path, stored_classes
 
 

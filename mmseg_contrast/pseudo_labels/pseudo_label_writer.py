@@ -16,7 +16,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from ..datasets.files import write_file
+from ..files import write_file
 from ..models.selectors.top_class import top_class
 from ..structures.pixel_targets import IGNORE_INDEX
 

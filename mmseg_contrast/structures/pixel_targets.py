@@ -151,8 +151,22 @@ def count_classes(labels: Tensor, num_classes: int, ignore_index: int = IGNORE_I
     """
     # Ignored pixels fall into one spare place, so that shapes never depend on the data.
     place = torch.where(labels != ignore_index, labels, num_classes).flatten()
-    counts = torch.zeros(num_classes + 1, dtype=torch.long, device=labels.device)
-    return counts.scatter_add_(0, place, torch.ones_like(place))[:-1]
+    return sum_by_class(torch.ones_like(place, dtype=torch.long), place, num_classes)
+
+
+def sum_by_class(values: Tensor, place: Tensor, num_classes: int) -> Tensor:
+    """Add up what belongs to each class, without a host sync.
+
+    Args:
+        values (Tensor): What to add, of any shape.
+        place (Tensor): Class of each value, of the same shape, in ``[0, C)``; C leaves a value out.
+        num_classes (int): Number of classes C.
+
+    Returns:
+        Tensor: Sums, of shape (C,).
+    """
+    sums = values.new_zeros(num_classes + 1)
+    return sums.scatter_add_(0, place.flatten(), values.flatten())[:-1]
 
 
 def swap_pixels(x: Tensor, mask: Tensor, order: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -86,6 +87,23 @@ class RunningStats:
             elif not math.isnan(values[0]):
                 means[name] = values[0]
         return {name: means[name] for name in sums if name in means}
+
+
+def name_by_class(name: str, classes: Sequence[str], values: Sequence[float]) -> dict[str, float]:
+    """Return the values of classes by the names under which they are logged.
+
+    Some backends store ``a/b`` in a folder ``a``, so that no scalar may be the parent of another.
+
+    Args:
+        name (str): What the values are.
+        classes (Sequence[str]): Names of the C classes; a slash in one becomes a dash.
+        values (Sequence[float]): A value for each class; one without has NaN and is left out.
+    """
+    return {
+        f'{name}/{label.replace("/", "-")}': value
+        for label, value in zip(classes, values)
+        if not math.isnan(value)
+    }
 
 
 def _number(x: Tensor | float) -> Tensor | float:

@@ -10,6 +10,9 @@ from torch import Tensor
 
 from .pixel_targets import PixelTargets, nearest
 
+#: The two nets of a step.
+BRANCHES = ('student', 'teacher')
+
 
 @dataclass(frozen=True)
 class Features:

@@ -17,10 +17,11 @@ from mmengine.runner import Runner
 from mmseg.registry import DATASETS, HOOKS, METRICS, MODELS, PARAM_SCHEDULERS
 from torch import nn
 
-from ..datasets.files import write_file
 from ..engine.hooks.check_setup_hook import check_same_config
+from ..files import write_file
 from ..pseudo_labels.generate import MASKS, LabelRule, check_views, unlabeled_images
 from ..run_folder import MANIFEST, claim_folder, locked
+from .checkpoint import latest_checkpoint
 from .cli import check_data, check_weights
 from .compare import read_result
 from .label_lists import draw_lists
@@ -369,12 +370,8 @@ def last_checkpoint(folder: Path, iterations: int) -> Path | None:
         folder (Path): Work folder of the training.
         iterations (int): Its length.
     """
-    pointer = folder / 'last_checkpoint'
-    name = f'iter_{iterations}.pth'
-    # Written after the checkpoint, so that one which is named is whole.
-    if pointer.is_file() and Path(pointer.read_text(encoding='utf-8').strip()).name == name:
-        return folder / name
-    return None
+    found = latest_checkpoint(folder)
+    return Path(found) if found and Path(found).name == f'iter_{iterations}.pth' else None
 
 
 def _write_configs(

@@ -1,10 +1,7 @@
 """Reading and writing checkpoint files."""
 
-import hashlib
 import inspect
-import os
 import pickle
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -144,8 +141,8 @@ def without_initial_weights(model: Mapping[str, Any]) -> dict[str, Any]:
 def latest_checkpoint(work_dir: str | Path) -> str | None:
     """Return the checkpoint that a run goes on from, or None where there is none.
 
-    It is the one that MMEngine noted, or the newest that is there if the note is stale: the folder was
-    moved, or the file removed.
+    It is the one that MMEngine noted, which also knows that it is whole; in a folder that was moved, the
+    one of that name; and if that was removed, the newest that is there.
 
     Args:
         work_dir (str | Path): Work folder of the run.
@@ -153,43 +150,8 @@ def latest_checkpoint(work_dir: str | Path) -> str | None:
     noted = find_latest_checkpoint(str(work_dir))
     if noted is None or Path(noted).is_file():
         return noted
+    here = Path(work_dir) / Path(noted).name
+    if here.is_file():
+        return str(here)
     found = {int(p.stem[5:]): p for p in Path(work_dir).glob('iter_*.pth') if p.stem[5:].isdigit()}
     return str(found[max(found)]) if found else None
-
-
-def sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file as 64 hexadecimal digits.
-
-    Args:
-        path (str | Path): The file.
-    """
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def write_atomically(path: str | Path, content: dict[str, Any] | str) -> None:
-    """Write a text or a checkpoint so that the path never holds half of it.
-
-    Args:
-        path (str | Path): Where to write; its folder is made.
-        content (dict[str, Any] | str): A text, or what ``torch.save`` writes.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-    try:
-        with os.fdopen(handle, 'wb') as file:
-            if isinstance(content, str):
-                file.write(content.encode())
-            else:
-                torch.save(content, file)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp leaves it to the owner alone
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets.files import read_list
+from ..structures.step import BRANCHES
 from .cli import leaf_datasets
 from .comparison_runs import list_path
 from .scalars import find_scalars, read_scalars
-
-BRANCHES = ('student', 'teacher')
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,8 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS
 
-from ..datasets.files import sha256_of
+from ..files import sha256_of
 from ..run_folder import first_difference, read_manifest
-from .checkpoint import sha256
 from .cli import leaf_datasets
 
 PACKAGE = Path(__file__).parents[1]
@@ -181,7 +180,7 @@ def flatten(node: Any, place: str) -> Iterator[tuple[str, Any]]:
         for index, value in enumerate(node):
             yield from flatten(value, f'{place}.{index}')
     elif isinstance(node, str) and os.path.isfile(node):
-        yield place, f'{node} (SHA-256 {sha256(node)[:12]})'
+        yield place, f'{node} (SHA-256 {sha256_of(Path(node))[:12]})'
     else:
         yield place, node
 

@@ -17,10 +17,10 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.models import EncoderDecoder, SegDataPreProcessor
 from torch import Tensor
 
+from ..structures.step import BRANCHES
 from .checkpoint import without_initial_weights
 
 PACKAGE = __name__.split('.')[0]
-BRANCHES = ('student', 'teacher')
 _PARTS = ('backbone.', 'neck.', 'decode_head.', 'auxiliary_head.')
 _TEACHER = 'teacher.'
 _TOP_LEVEL = ('default_scope', 'env_cfg', 'log_level', 'log_processor', 'vis_backends')

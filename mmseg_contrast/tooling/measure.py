@@ -16,7 +16,7 @@ from mmengine.device import get_device
 from rich.console import Console
 from rich.table import Table
 
-from ..datasets.files import write_csv
+from ..files import write_csv
 
 Work = Callable[[], object]
 

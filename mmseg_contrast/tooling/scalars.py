@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,20 +29,3 @@ def read_scalars(path: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
         except json.JSONDecodeError:
             continue
-
-
-def name_by_class(name: str, classes: Sequence[str], values: Sequence[float]) -> dict[str, float]:
-    """Return the values of classes by the names under which they are logged.
-
-    Some backends store ``a/b`` in a folder ``a``, so that no scalar may be the parent of another.
-
-    Args:
-        name (str): What the values are.
-        classes (Sequence[str]): Names of the C classes; a slash in one becomes a dash.
-        values (Sequence[float]): A value for each class; one without has NaN and is left out.
-    """
-    return {
-        f'{name}/{label.replace("/", "-")}': value
-        for label, value in zip(classes, values)
-        if not math.isnan(value)
-    }

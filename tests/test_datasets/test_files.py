@@ -8,8 +8,6 @@ from mmseg_contrast.datasets.files import (
     list_images,
     read_list,
     read_mask,
-    sha256_of,
-    write_file,
 )
 
 
@@ -50,22 +48,6 @@ def test_read_list(tmp_path):
     path.write_text('b\na\nb\n')
     with pytest.raises(ValueError, match="'b' more than once"):
         read_list(path)
-
-
-def test_write_file_is_atomic(tmp_path, monkeypatch):
-    path = tmp_path / 'new' / 'file.txt'
-    write_file(path, 'old')
-    monkeypatch.setattr('os.replace', lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        write_file(path, 'new')
-    assert path.read_text() == 'old'
-    assert list(path.parent.iterdir()) == [path]  # no temporary file is left
-
-
-def test_sha256_of_known_value(tmp_path):
-    (tmp_path / 'abc').write_bytes(b'abc')
-    known = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'
-    assert sha256_of('abc') == sha256_of(b'abc') == sha256_of(tmp_path / 'abc') == known
 
 
 def test_read_mask_takes_ids_of_palette_images(tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmseg_contrast.datasets.files import read_list, sha256_of
+from mmseg_contrast.datasets.files import read_list
 from mmseg_contrast.datasets.splits import (
     FRENCH,
     Manifest,
@@ -21,6 +21,7 @@ from mmseg_contrast.datasets.splits import (
     stratified_order,
     write_splits,
 )
+from mmseg_contrast.files import sha256_of
 
 LISTS = Path(__file__).parents[2] / 'data_lists' / 'camvid'
 

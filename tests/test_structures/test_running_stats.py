@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from mmseg_contrast.structures.running_stats import Ratio, RunningStats
+from mmseg_contrast.structures.running_stats import Ratio, RunningStats, name_by_class
 
 
 def test_means_of_scalars_vectors_and_floats():
@@ -79,3 +79,8 @@ def test_value_of_a_ratio():
     ratio = Ratio(torch.tensor([3, 0]), torch.tensor([4, 0]))
     assert ratio.value().tolist() == [0.75, 0]
     assert float(Ratio(torch.tensor(1), torch.tensor(8))) == 0.125
+
+
+def test_a_class_name_with_a_slash_is_one_name():
+    named = name_by_class('unsup.share', ['road', 'road/kerb', 'sky'], [0.5, 0.2, float('nan')])
+    assert named == {'unsup.share/road': 0.5, 'unsup.share/road-kerb': 0.2}

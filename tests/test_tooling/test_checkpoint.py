@@ -1,4 +1,3 @@
-import hashlib
 import os
 import pickle
 
@@ -13,10 +12,9 @@ from mmseg.registry import MODELS
 from mmseg_contrast.tooling.checkpoint import (
     check_checkpoint,
     checkpoint_globals,
+    latest_checkpoint,
     read_checkpoint,
-    sha256,
     without_initial_weights,
-    write_atomically,
 )
 
 
@@ -193,17 +191,14 @@ def test_weights_alone_cannot_be_resumed(tmp_path):
         check_checkpoint(path, resume=True)
 
 
-def test_sha256(tmp_path):
-    path = tmp_path / 'file'
-    path.write_bytes(b'x' * (1 << 20) + b'y')
-    assert sha256(path) == hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def test_write_atomically_leaves_the_old_file_when_it_fails(tmp_path):
-    path = tmp_path / 'sub' / 'config.py'
-    write_atomically(path, 'a = 1\n')
-    write_atomically(path, 'a = 2\n')
-    with pytest.raises(Exception, match='pickle'):
-        write_atomically(path, {'state_dict': lambda: None})
-    assert path.read_text() == 'a = 2\n'
-    assert [p.name for p in path.parent.iterdir()] == ['config.py']
+def test_the_latest_checkpoint_is_the_noted_one_wherever_the_folder_is(tmp_path):
+    assert latest_checkpoint(tmp_path) is None
+    for iteration in (2, 4, 10):
+        (tmp_path / f'iter_{iteration}.pth').touch()
+    note = tmp_path / 'last_checkpoint'
+    note.write_text(str(tmp_path / 'iter_4.pth'))
+    assert latest_checkpoint(tmp_path) == str(tmp_path / 'iter_4.pth')
+    note.write_text('/moved/from/iter_4.pth')
+    assert latest_checkpoint(tmp_path) == str(tmp_path / 'iter_4.pth'), 'iter_10 may be half of one'
+    note.write_text('/moved/from/iter_7.pth')
+    assert latest_checkpoint(tmp_path) == str(tmp_path / 'iter_10.pth')

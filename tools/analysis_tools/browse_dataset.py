@@ -13,7 +13,8 @@ from mmengine.runner import Runner
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from mmseg_contrast.datasets.files import IGNORE_INDEX, write_file
+from mmseg_contrast.datasets.files import IGNORE_INDEX
+from mmseg_contrast.files import write_file
 from mmseg_contrast.models.mixing import Mixing
 from mmseg_contrast.models.segmentors import StudentView
 from mmseg_contrast.models.slots import build_slot

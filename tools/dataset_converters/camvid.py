@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from mmseg_contrast.datasets.files import IGNORE_INDEX, list_images, read_mask, write_file
+from mmseg_contrast.datasets.files import IGNORE_INDEX, list_images, read_mask
+from mmseg_contrast.files import write_file
 
 EXAMPLE = """\
 example:

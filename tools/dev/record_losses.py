@@ -16,7 +16,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmseg_contrast.datasets.files import write_file
+from mmseg_contrast.files import write_file
 
 ROOT = Path(__file__).resolve().parents[2]
 MASKS = 'data/mosaic/annotations/train'

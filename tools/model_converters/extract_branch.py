@@ -7,9 +7,13 @@ import argparse
 import sys
 from pathlib import Path
 
+import torch
+
+from mmseg_contrast.files import open_atomically, sha256_of, write_file
 from mmseg_contrast.registration import register_all_modules
-from mmseg_contrast.tooling.checkpoint import read_checkpoint, sha256, write_atomically
-from mmseg_contrast.tooling.extract import BRANCHES, check_fit, config_text, extract, own_types
+from mmseg_contrast.structures.step import BRANCHES
+from mmseg_contrast.tooling.checkpoint import read_checkpoint
+from mmseg_contrast.tooling.extract import check_fit, config_text, extract, own_types
 
 EXAMPLE = """\
 example:
@@ -45,10 +49,13 @@ def main(argv: list[str] | None = None) -> None:
     plain, config = extract(read_checkpoint(args.checkpoint), args.branch)
     tensors = check_fit(plain, config)
     header = f'The {args.branch} of {args.checkpoint.name}, for MMSegmentation alone.'
-    write_atomically(args.out, plain)
-    write_atomically(config_path, config_text(config, header))
+    with open_atomically(args.out) as file:
+        torch.save(plain, file)
+    write_file(config_path, config_text(config, header))
 
-    print(f'{args.out}: {tensors} tensors, each fits the plain model; sha256 {sha256(args.out)}')
+    print(
+        f'{args.out}: {tensors} tensors, each fits the plain model; sha256 {sha256_of(Path(args.out))}'
+    )
     print(f'{config_path}: the config')
     ours = sorted(set(own_types(config)))
     if ours:

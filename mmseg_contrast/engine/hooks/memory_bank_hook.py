@@ -11,7 +11,7 @@ from mmseg.registry import HOOKS
 
 from ...models.decode_heads import ClassBankContrastHead
 from ...models.memory import MemoryBank
-from ...tooling.scalars import name_by_class
+from ...structures.running_stats import name_by_class
 from ..unwrap import unwrap
 
 PATIENCE = 3

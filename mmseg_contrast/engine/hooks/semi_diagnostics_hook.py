@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...problem import SetupError
-from ...tooling.scalars import name_by_class
+from ...structures.running_stats import name_by_class
 from ..unwrap import unwrap
 
 #: What it means when a statistic of this name stays 0.

@@ -10,8 +10,8 @@ from mmengine.runner import Runner, ValLoop
 from mmengine.visualization import Visualizer
 from mmseg.registry import LOOPS
 
-from ...models.segmentors.semi_supervised_segmentor import BRANCHES
 from ...problem import SetupError
+from ...structures.step import BRANCHES
 from ..hooks.mean_teacher_hook import unwrap_segmentor
 
 

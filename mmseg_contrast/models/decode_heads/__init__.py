@@ -1,12 +1,12 @@
 """Decode heads: contrast heads that train as auxiliary heads, and heads that MMSeg lacks."""
 
 from .class_bank_contrast_head import ClassBankContrastHead
-from .contrast_head import ContrastHead, ConvProjector, MLPProjector
-from .conv_norm_projector import ConvNormProjector
+from .contrast_head import ContrastHead
 from .csc_contrast_head import CSCContrastHead
 from .deeplabv2_head import DeepLabV2Head
 from .deeplabv3plus_head import DeepLabV3PlusHead
 from .pixel_contrast_head import PixelContrastHead
+from .projectors import ConvNormProjector, ConvProjector, MLPProjector
 
 __all__ = [
     'CSCContrastHead',

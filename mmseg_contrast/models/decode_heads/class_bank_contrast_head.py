@@ -14,6 +14,7 @@ from ...arguments import at_least, in_range, one_of
 from ...structures import PixelTargets, SemiStep
 from ...structures.pixel_targets import nearest
 from ...structures.running_stats import Ratio
+from ...structures.step import BRANCHES
 from ..losses.class_bank_contrast import class_bank_contrast
 from ..sampling.class_groups import top_per_class
 from ..schedules import check_length, current_iter, in_iterations
@@ -21,7 +22,6 @@ from .class_selectors import ClassSelectors
 from .contrast_head import ContrastHead, class_sums
 
 RANKS = ('highest', 'lowest', 'random')
-BRANCHES = ('teacher', 'student')
 UPDATES = ('after', 'before')
 
 

@@ -7,7 +7,6 @@ from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch
-from mmcv.cnn import build_norm_layer
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
@@ -21,72 +20,6 @@ from ..memory import MemoryBank
 from ..schedules import Ramp, current_iter
 from ..slots import build_slot
 from .decode_features import DECODE
-
-
-@MODELS.register_module()
-class ConvProjector(nn.Module):
-    """Projection head of 1x1 convolutions with ReLU in between and no norm.
-
-    Source: C3-SemiSeg (Zhou et al., ICCV 2021), section 4.1 (two layers).
-
-    Args:
-        in_channels (int): Channels of the feature.
-        out_channels (int): Channels of the hidden layers and of the embedding.
-        num_layers (int): Number of convolutions.
-        init_std (float, optional): Standard deviation of the initial weights, as published there;
-            None keeps PyTorch's initialisation.
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int = 256,
-        num_layers: int = 2,
-        init_std: float | None = 0.01,
-    ) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        for i in range(num_layers):
-            layers += [nn.ReLU(inplace=True)] if i else []
-            conv = nn.Conv2d(out_channels if i else in_channels, out_channels, 1)
-            # Not by `init_cfg`: MMEngine does not reach heads in MMSeg's ModuleList.
-            if init_std is not None:
-                nn.init.normal_(conv.weight, std=init_std)
-            layers.append(conv)
-        self.layers = nn.Sequential(*layers)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Project features (B, D_in, h, w) to embeddings (B, D, h, w)."""
-        return self.layers(x)
-
-
-@MODELS.register_module()
-class MLPProjector(nn.Module):
-    """Projection head of two linear layers on each position, with batch norm and ReLU in between.
-
-    Source: BYOL (Grill et al., NeurIPS 2020), as Alonso et al. (ICCV 2021), section 4.2, use it.
-
-    Args:
-        in_channels (int): Channels of the feature.
-        out_channels (int): Channels of the hidden layer and of the embedding.
-        norm_cfg (dict, optional): Config of the norm. Defaults to batch norm.
-    """
-
-    def __init__(
-        self, in_channels: int, out_channels: int = 256, norm_cfg: dict | None = None
-    ) -> None:
-        super().__init__()
-        _, norm = build_norm_layer(norm_cfg or {'type': 'BN'}, out_channels)
-        self.layers = nn.Sequential(
-            nn.Conv2d(in_channels, out_channels, 1),
-            norm,
-            nn.ReLU(inplace=True),
-            nn.Conv2d(out_channels, out_channels, 1),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Project features (B, D_in, h, w) to embeddings (B, D, h, w)."""
-        return self.layers(x)
 
 
 class ContrastHead(BaseDecodeHead):

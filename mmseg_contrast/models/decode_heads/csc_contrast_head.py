@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ...arguments import at_least, in_range, one_of
 from ...structures import SemiStep
+from ...structures.step import BRANCHES
 from ..distributed import gather_with_grad
 from ..losses.contrast import grouped_contrast
 from ..sampling.anchor_sampling import closest_anchors, gather_pixels, sample_anchors, thin_out
@@ -20,7 +21,6 @@ from ..schedules import current_iter, log_progress
 from .contrast_head import ContrastHead, anchor_mean, class_sums, group_by_class
 
 FALLBACKS = ('per_class', 'paper', 'official')
-BRANCHES = ('student', 'teacher')
 ENQUEUED = ('anchors', 'pixels')
 REDUCTIONS = ('mean', 'sum')
 

@@ -28,6 +28,7 @@ from ...structures import (
     count_classes,
 )
 from ...structures.running_stats import Ratio, RunningStats
+from ...structures.step import BRANCHES
 from ..class_weights import ClassWeights
 from ..decode_heads import ContrastHead
 from ..decode_heads.decode_features import record_input, take_inputs
@@ -44,7 +45,6 @@ from .named_ema import NamedEMA
 from .student_view import Perturbations, StudentView
 from .supervised_losses import supervised_losses
 
-BRANCHES = ('student', 'teacher')
 LABELED = ('sup', 'source')
 TEACHER_NORMS = ('running', 'batch')
 Samples = list[SegDataSample]

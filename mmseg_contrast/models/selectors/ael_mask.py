@@ -8,6 +8,7 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from ...arguments import at_least, in_range
+from ...structures.pixel_targets import sum_by_class
 from ...structures.running_stats import Ratio
 from ..device import without_autocast
 from .base import Selector
@@ -100,12 +101,12 @@ class AELMask(Selector):
             others = logits.scatter(1, index, -torch.inf).logsumexp(1)
             doubt = (others - true).sigmoid()
         # Pixels without a label fall into one spare place.
-        place = labels.where(known, self.num_classes).flatten()
-        total = doubt.new_zeros(2, self.num_classes + 1)
-        total[0].scatter_add_(0, place, doubt.flatten())
-        total[1].scatter_add_(0, place, torch.ones_like(place, dtype=doubt.dtype))
+        place = labels.where(known, self.num_classes)
+        total = torch.stack(
+            [sum_by_class(x, place, self.num_classes) for x in (doubt, torch.ones_like(doubt))]
+        )
         all_reduce(total)
-        mass, count = total[:, :-1]
+        mass, count = total
         moved = torch.lerp(mass / count.clamp(min=1), self.average_doubt, 1 - self.momentum)
         self.average_doubt.copy_(torch.where(count > 0, moved, self.average_doubt))
         self.steps.add_(count > 0)

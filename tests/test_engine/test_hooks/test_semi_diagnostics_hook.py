@@ -15,7 +15,6 @@ from mmengine.runner import Runner
 
 from mmseg_contrast.engine.hooks import SemiDiagnosticsHook
 from mmseg_contrast.problem import SetupError
-from mmseg_contrast.tooling.scalars import name_by_class
 
 SIZE = (16, 16)
 
@@ -205,8 +204,3 @@ def test_no_scalar_is_the_parent_of_another(tmp_path):
         for n in range(1, len(parts))
     }
     assert not parents & logged
-
-
-def test_a_class_name_with_a_slash_is_one_name():
-    named = name_by_class('unsup.share', ['road', 'road/kerb', 'sky'], [0.5, 0.2, float('nan')])
-    assert named == {'unsup.share/road': 0.5, 'unsup.share/road-kerb': 0.2}
