@@ -102,14 +102,16 @@ def run_step(checkpoint: Path | None, seed: int = 4) -> dict[str, np.ndarray]:
         'student_b': palette[on_mixed[b].argmax(0).numpy()],
         'aligned_a': palette[step.logits[a].argmax(0).numpy()],
         'aligned_b': palette[step.logits[b].argmax(0).numpy()],
-        'loss_a': F.cross_entropy(
-            step.logits[a : a + 1], target.labels[a : a + 1], reduction='none'
-        )[0],
-        'loss_b': F.cross_entropy(
-            view.logits[u : u + 1], view.targets.probs[u : u + 1], reduction='none'
-        )[0]
-        * view.targets.weight[u],
+        'loss_a': pixel_loss(step.logits[a], target.labels[a]).numpy(),
+        'loss_b': (
+            view.targets.weight[u] * pixel_loss(view.logits[u], view.targets.probs[u])
+        ).numpy(),
     }
+
+
+def pixel_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Return the cross-entropy of each pixel (H, W) of one image; ignored pixels have 0."""
+    return F.cross_entropy(logits[None], target[None], reduction='none')[0]
 
 
 def pair_of(mixed: object, num_labeled: int) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from helpers import CHANNELS, build, prepared, random_batch, semi_cfg, total_loss
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from mmseg.registry import HOOKS, LOOPS, MODELS
 
@@ -118,8 +118,6 @@ def test_quoted_code_is_that_of_the_file():
 
 def test_the_table_of_methods_is_that_of_the_configs():
     """Each filling that the table names stands in the method's file, and no other of its slot."""
-    from mmengine.config import Config
-
     text = (DOCS / 'how_a_step_works.md').read_text(encoding='utf-8')
     table = text.split('## What each method puts into the slots')[1].strip().split('\n\n')[0]
     rows = [[cell.strip() for cell in line.strip('|').split('|')] for line in table.splitlines()]
@@ -128,31 +126,29 @@ def test_the_table_of_methods_is_that_of_the_configs():
     for column, path in enumerate(files):
         cfg = Config.fromfile(ROOT / path, import_custom_modules=False)
         method = cfg[Path(path).stem]
-        first = {
-            'selector': [method.selector.type],
-            'mixing': [method.mixing.type],
-            'class_weights': [method.class_weights.type] if 'class_weights' in method else [],
-        }
         losses = method.unsup_loss
-        first['unsup_loss'] = [
-            each.type for each in (losses if isinstance(losses, list) else [losses])
+        perturbations = [view.perturbation for view in method.views if view.get('perturbation')]
+        heads = [
+            cfg[name] for name in ('c3_contrast', 'bank_contrast', 'csc_contrast') if name in cfg
         ]
-        first['views'] = [view.branch for view in method.views]
-        first['perturbation'] = sorted(
-            {view.perturbation.type for view in method.views if view.get('perturbation')}
-        )
-        for slot, expected in first.items():
-            cell = rows[f'`{slot}`'][column]
-            while cell.startswith(('as ', 'the same')):
-                column_of = {'as CSC': 2, 'the same': 2}[cell]
-                cell = rows[f'`{slot}`'][column_of]
-            names = re.findall(r'`(\w+)`', cell)
-            if slot == 'perturbation':
-                names = names[:1]
-            assert names == expected, (path, slot)
-        hook = next(hook for hook in cfg.custom_hooks if hook.type == 'MeanTeacherHook')
-        told = float(re.match(r'[\d.]+', rows['teacher: `momentum`'][column])[0])
-        assert told == hook.momentum
+        fillings = {
+            '`selector`': [method.selector],
+            '`mixing`': [method.mixing],
+            '`unsup_loss`': losses if isinstance(losses, list) else [losses],
+            '`class_weights`': [method.class_weights] if 'class_weights' in method else [],
+            '`perturbation`': perturbations[:1],
+            '`auxiliary_head`': heads,
+            'its bank': [head.bank for head in heads if 'bank' in head],
+        }
+        expected = {row: [filling.type for filling in each] for row, each in fillings.items()}
+        expected['`views`'] = [view.branch for view in method.views]
+        for row, names in expected.items():
+            found = re.findall(r'`(\w+)`', rows[row][column])
+            # What else stands in a cell of the perturbations is the branch.
+            assert found[: len(names)] == names and bool(found) == bool(names), (path, row)
+        teacher = next(hook for hook in cfg.custom_hooks if hook.type == 'MeanTeacherHook')
+        told = re.match(r'[\d.]+', rows['teacher: `momentum`'][column])[0]
+        assert float(told) == teacher.momentum
 
 
 def test_the_picture_is_drawn_from_a_step(tmp_path):
