@@ -21,7 +21,7 @@ from PIL import Image
 from torch.nn.modules.batchnorm import _BatchNorm
 
 import mmseg_contrast  # noqa: F401
-from mmseg_contrast.engine.hooks.check_setup_hook import check_branches, check_classes
+from mmseg_contrast.engine.checks.data import check_branches, check_classes
 from mmseg_contrast.models.decode_heads import ContrastHead
 from mmseg_contrast.models.decode_heads.decode_features import take_inputs
 from mmseg_contrast.models.schedules import Ramp, in_iterations

@@ -13,7 +13,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS, MODELS
 
 import mmseg_contrast  # noqa: F401
-from mmseg_contrast.engine.hooks.check_setup_hook import check_state_dict
+from mmseg_contrast.engine.checks.checkpoint import check_state_dict
 from mmseg_contrast.pseudo_labels.generate import LabelRule
 from mmseg_contrast.tooling.chain import TRAINED, read_chain
 

@@ -17,7 +17,7 @@ from mmengine.runner import Runner
 from mmseg.registry import DATASETS, HOOKS, METRICS, MODELS, PARAM_SCHEDULERS
 from torch import nn
 
-from ..engine.hooks.check_setup_hook import check_same_config
+from ..engine.checks.resumed_config import check_same_config
 from ..files import write_file
 from ..pseudo_labels.generate import MASKS, LabelRule, check_views, unlabeled_images
 from ..run_folder import MANIFEST, claim_folder, locked

@@ -23,7 +23,7 @@ from rich.progress import track
 from rich.table import Table
 from torch import Tensor, nn
 
-from mmseg_contrast.engine.hooks.check_setup_hook import check_state_dict
+from mmseg_contrast.engine.checks.checkpoint import check_state_dict
 from mmseg_contrast.files import write_file
 from mmseg_contrast.models.decode_heads import ContrastHead, DeepLabV2Head
 from mmseg_contrast.models.segmentors import ContrastivePretrainer, SemiSupervisedSegmentor

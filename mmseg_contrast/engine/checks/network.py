@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
+from mmengine.hooks import Hook
 from mmseg.datasets import BaseSegDataset
 from mmseg.models import EncoderDecoder, SegDataPreProcessor
 from torch import Tensor, nn
@@ -15,7 +16,11 @@ from torch import Tensor, nn
 from ...datasets import UnlabeledDataset
 from ...datasets.checks import random_numbers_kept
 from ...models.decode_heads import ContrastHead
+from ...models.memory import MemoryBank
+from ...models.segmentors import ContrastivePretrainer, SemiSupervisedSegmentor
 from ...problem import Problem
+from ...structures.pixel_targets import IGNORE_INDEX
+from ..hooks.memory_bank_hook import MemoryBankHook
 
 
 def check_preprocessor(model: nn.Module) -> list[Problem]:
@@ -217,3 +222,46 @@ def padded_size(model: nn.Module) -> tuple[int, int] | None:
     """
     size = getattr(getattr(model, 'data_preprocessor', None), 'size', None)
     return None if size is None else (int(size[0]), int(size[1]))
+
+
+def check_bank_is_filled(model: nn.Module, hooks: Sequence[Hook]) -> list[Problem]:
+    """Look for the hook that writes the memory banks of a model.
+
+    Args:
+        model (nn.Module): The segmentor.
+        hooks (Sequence[Hook]): The hooks of the run.
+
+    Returns:
+        list[Problem]: At most one.
+    """
+    banks = any(isinstance(module, MemoryBank) for module in model.modules())
+    if not banks or any(isinstance(hook, MemoryBankHook) for hook in hooks):
+        return []
+    what = 'the model has a memory bank, and nothing writes it'
+    return [Problem('custom_hooks', what, "add dict(type='MemoryBankHook')")]
+
+
+def ignored_labels(model: Any) -> set[int]:
+    """Say which labels a model's losses pay no heed to.
+
+    Args:
+        model (Any): The segmentor.
+
+    Returns:
+        set[int]: The decode head's ``ignore_index``; 255 too for the segmentors of this package, which
+        read it as padding whatever that is.
+    """
+    own = {getattr(_last_head(model), 'ignore_index', IGNORE_INDEX)}
+    both = isinstance(model, SemiSupervisedSegmentor | ContrastivePretrainer)
+    return own | ({IGNORE_INDEX} if both else set())
+
+
+def num_classes(model: Any) -> int | None:
+    """Return the number of classes that a segmentor tells apart, None where it does not say."""
+    return getattr(_last_head(model), 'num_classes', None)
+
+
+def _last_head(model: Any) -> Any:
+    """Return the decode head; of a cascade, the last one."""
+    head = getattr(model, 'decode_head', None)
+    return head[-1] if isinstance(head, nn.ModuleList) else head

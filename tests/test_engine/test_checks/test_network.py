@@ -3,16 +3,23 @@ from types import SimpleNamespace
 import pytest
 import torch
 from helpers import CHANNELS, build, contrast_cfg, data_sample, head_cfg, plain_cfg, semi_cfg
+from mmengine.hooks import Hook
 from mmseg.registry import MODELS
 
 from mmseg_contrast.engine.checks.network import (
+    check_bank_is_filled,
     check_network,
     check_preprocessor,
     check_sample,
     check_trainable,
+    ignored_labels,
+    num_classes,
     padded_size,
     smallest_forward,
 )
+from mmseg_contrast.engine.hooks import MemoryBankHook
+from mmseg_contrast.models.memory import ClassMemoryBank
+from mmseg_contrast.models.segmentors import SemiSupervisedSegmentor
 
 PSP = {**head_cfg(), 'type': 'PSPHead', 'pool_scales': (1, 2)}
 for key in ('num_convs', 'kernel_size', 'concat_input'):
@@ -150,3 +157,32 @@ def test_a_model_that_is_frozen():
     assert check_trainable(model) == []
     [problem] = check_trainable(model.requires_grad_(False))
     assert str(problem).startswith('model: each parameter is frozen')
+
+
+def test_a_bank_that_nothing_writes_is_found():
+    model = torch.nn.Sequential(ClassMemoryBank(2, 3, 4))
+    (problem,) = check_bank_is_filled(model, [Hook()])
+    assert str(problem).startswith('custom_hooks') and 'MemoryBankHook' in str(problem)
+    assert check_bank_is_filled(model, [MemoryBankHook()]) == []
+    assert check_bank_is_filled(torch.nn.Linear(1, 1), []) == []
+
+
+def test_the_segmentors_of_this_package_ignore_255_too():
+    model = torch.nn.Module()
+    model.decode_head = SimpleNamespace(ignore_index=0)
+    assert ignored_labels(model) == {0}
+    semi = SemiSupervisedSegmentor.__new__(SemiSupervisedSegmentor)
+    torch.nn.Module.__init__(semi)
+    semi.decode_head = torch.nn.Identity()
+    semi.decode_head.ignore_index = 0
+    assert ignored_labels(semi) == {0, 255}
+
+
+def test_classes_of_the_last_head():
+    model = torch.nn.Module()
+    assert num_classes(model) is None
+    model.decode_head = SimpleNamespace(num_classes=5)
+    assert num_classes(model) == 5
+    model.decode_head = torch.nn.ModuleList([torch.nn.Identity(), torch.nn.Identity()])
+    model.decode_head[1].num_classes = 3
+    assert num_classes(model) == 3

@@ -1,35 +1,23 @@
 import random
-import re
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from helpers import batch_of_labels
 from mmengine import fileio
 from mmengine.config import Config
 from mmengine.dataset import ConcatDataset, RepeatDataset
 from mmengine.runner import Runner
-from mmengine.structures import PixelData
 from mmseg.registry import HOOKS
-from mmseg.structures import SegDataSample
 from mmseg.utils import register_all_modules
 from PIL import Image
 
 from mmseg_contrast.datasets import CamVidDataset, MultiSourceSampler, UnlabeledDataset
-from mmseg_contrast.engine.hooks import MemoryBankHook
-from mmseg_contrast.engine.hooks.check_setup_hook import (
-    CheckSetupHook,
-    check_bank_is_filled,
-    check_batch_size,
-    check_fills,
-    check_labels,
-    check_same_config,
-    check_state_dict,
-    ignored_labels,
+from mmseg_contrast.engine.checks.data import (
     sizes_before_crop,
 )
-from mmseg_contrast.models.memory import ClassMemoryBank
-from mmseg_contrast.models.segmentors import SemiSupervisedSegmentor
+from mmseg_contrast.engine.hooks.check_setup_hook import CheckSetupHook
 
 CLASSES = CamVidDataset.METAINFO['classes']
 LOAD = [{'type': 'LoadImageFromFile'}, {'type': 'LoadAnnotations'}]
@@ -38,23 +26,6 @@ LOAD = [{'type': 'LoadImageFromFile'}, {'type': 'LoadAnnotations'}]
 @pytest.fixture(autouse=True)
 def registered():
     register_all_modules()
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Six images of 20 x 16 pixels with masks, and three without."""
-    rng = np.random.RandomState(0)
-    for name in ('images', 'masks', 'more'):
-        (tmp_path / name).mkdir()
-    for index in range(6):
-        image = rng.randint(0, 255, (16, 20, 3)).astype(np.uint8)
-        Image.fromarray(image).save(tmp_path / 'images' / f'{index}.jpg')
-        mask = rng.choice([*range(11), 255], (16, 20)).astype(np.uint8)
-        Image.fromarray(mask).save(tmp_path / 'masks' / f'{index}.png')
-    for index in range(3):
-        image = rng.randint(0, 255, (16, 20, 3)).astype(np.uint8)
-        Image.fromarray(image).save(tmp_path / 'more' / f'{index}.jpg')
-    return tmp_path
 
 
 def labeled(folder, crop=None, **more):
@@ -131,7 +102,7 @@ def opened(monkeypatch):
 
 
 def test_only_some_masks_are_opened(folder, opened, monkeypatch):
-    monkeypatch.setattr('mmseg_contrast.engine.hooks.check_setup_hook.MAX_FILES', 3)
+    monkeypatch.setattr('mmseg_contrast.engine.checks.data.MAX_FILES', 3)
     check(labeled(folder))
     masks = [path[-5:] for path in opened if '/masks/' in path]
     assert masks == ['0.png', '2.png', '5.png', '0.png'], (
@@ -188,84 +159,6 @@ def test_crop_is_compared_after_resizing(folder):
     assert crop == (32, 32)
     assert set(sizes) == {(32, 40)}
     check(dataset)
-
-
-def weights(**shapes):
-    return {key.replace('__', '.'): torch.zeros(shape) for key, shape in shapes.items()}
-
-
-MODEL = weights(
-    backbone__conv__weight=(4, 3, 3, 3),
-    backbone__bn__num_batches_tracked=(),
-    decode_head__conv_seg__weight=(11, 4, 1, 1),
-    auxiliary_head__proj__weight=(8, 4),
-    teacher__backbone__conv__weight=(4, 3, 3, 3),
-    teacher__decode_head__conv_seg__weight=(11, 4, 1, 1),
-)
-
-
-def only(*starts):
-    return {key: value for key, value in MODEL.items() if key.startswith(starts)}
-
-
-@pytest.mark.parametrize(
-    'loaded',
-    [
-        MODEL,
-        only('backbone', 'decode_head'),
-        only('backbone'),
-        {f'module.{key}': value for key, value in MODEL.items()},
-        only('backbone.conv'),
-        {**only('backbone', 'decode_head'), **weights(auxiliary_head__other=(1,))},
-    ],
-    ids=['same', 'plain', 'backbone', 'wrapped', 'old', 'other_auxiliary'],
-)
-def test_checkpoints_that_fit(loaded):
-    assert check_state_dict(loaded, MODEL) == []
-    # A semi-supervised checkpoint fits a plain model as well.
-    assert check_state_dict(MODEL, only('backbone', 'decode_head')) == []
-
-
-@pytest.mark.parametrize(
-    ('loaded', 'what'),
-    [
-        (
-            {**MODEL, **weights(decode_head__conv_seg__weight=(19, 4, 1, 1))},
-            'it has 19 classes, but the model 11',
-        ),
-        (
-            {**MODEL, **weights(backbone__conv__weight=(8, 3, 3, 3))},
-            r'backbone.conv.weight has the shape \(8, 3, 3, 3\), but in the model \(4, 3, 3, 3\)',
-        ),
-        (weights(layer1__weight=(3,)), 'none of its weights'),
-        (
-            {**only('backbone'), **weights(decode_head__other__weight=(3,))},
-            'it lacks decode_head.conv_seg.weight',
-        ),
-        (
-            {**MODEL, **weights(backbone__layer4__weight=(3,))},
-            'the model lacks backbone.layer4.weight',
-        ),
-    ],
-)
-def test_checkpoints_of_other_models(loaded, what):
-    (problem,) = check_state_dict(loaded, MODEL)
-    assert problem.place == 'checkpoint'
-    assert re.search(what, problem.what)
-
-
-def test_first_difference_of_configs_is_named():
-    old = {'type': 'A', 'heads': [{'channels': 4}, {'channels': 8}], 'init_cfg': 'x', 'n': (1, 2)}
-    new = {'type': 'A', 'heads': [{'channels': 4}, {'channels': 9}], 'init_cfg': 'y', 'n': [1, 2]}
-    (problem,) = check_same_config(old, new)
-    assert problem.place == 'model.heads[1].channels'
-    assert 'it was 8 in the run to resume, and is 9' in problem.what
-    assert check_same_config(old, {**old, 'pretrained': 'z', 'n': [1, 2]}) == []
-    (problem,) = check_same_config(old, {**old, 'extra': 1})
-    assert problem.place == 'model.extra'
-    (problem,) = check_same_config(old, {**old, 'heads': []})
-    assert problem.place == 'model.heads'
-    assert 'was a list of 2 in the run to resume, and is a list of 0' in problem.what
 
 
 def config(folder, **changes):
@@ -355,111 +248,24 @@ def test_in_a_runner(folder):
     assert runner.iter == 0
 
 
-PRETRAINED = {
-    **only('backbone'),
-    **weights(projector__layers__0__weight=(8, 4, 1, 1), decode_head__convs__weight=(4, 4)),
-}
-FINE_TUNED = {
-    **only('backbone'),
-    **weights(
-        decode_head__convs__weight=(4, 4),
-        decode_head__conv_seg__weight=(11, 4, 1, 1),
-        decode_head__conv_seg__bias=(11,),
-        auxiliary_head__conv_seg__weight=(11, 4, 1, 1),
-    ),
-}
-
-
-def test_a_pretraining_has_no_classifier():
-    assert check_state_dict(PRETRAINED, FINE_TUNED) == []
-    assert check_state_dict(FINE_TUNED, PRETRAINED) == []
-
-
-@pytest.mark.parametrize(
-    ('change', 'what'),
-    [
-        ({'decode_head.convs.weight': None}, 'it lacks decode_head.convs.weight'),
-        ({'decode_head.other': torch.zeros(1)}, 'the model lacks decode_head.other'),
-        ({'projector.layers.0.weight': None}, 'it lacks decode_head.conv_seg.bias'),
-        (
-            {'backbone.conv.weight': torch.zeros(2, 3)},
-            r'backbone.conv.weight has the shape \(2, 3\)',
-        ),
-    ],
-)
-def test_foreign_checkpoints_are_refused_even_with_a_projector(change, what):
-    loaded = {k: v for k, v in {**PRETRAINED, **change}.items() if v is not None}
-    (problem,) = check_state_dict(loaded, FINE_TUNED)
-    assert re.search(what, str(problem))
-
-
-def test_sampler_and_loader_with_other_batches():
-    loader = SimpleNamespace(batch_size=8, sampler=SimpleNamespace(batch_size=4))
-    assert 'batch_size=8, but its sampler.batch_size=4' in str(check_batch_size(loader)[0])
-    loader.batch_size = 4
-    assert not check_batch_size(loader)
-    loader.sampler = SimpleNamespace()
-    assert not check_batch_size(loader), 'a sampler of MMEngine has none'
-
-
-def test_a_bank_that_nothing_writes_is_found():
-    model = torch.nn.Sequential(ClassMemoryBank(2, 3, 4))
-    (problem,) = check_bank_is_filled(model, [CheckSetupHook()])
-    assert str(problem).startswith('custom_hooks') and 'MemoryBankHook' in str(problem)
-    assert check_bank_is_filled(model, [MemoryBankHook()]) == []
-    assert check_bank_is_filled(torch.nn.Linear(1, 1), []) == []
-
-
-# ------------------------------------------------------------------ labels of a batch
-
-
-def batch_of(*labels, branch=None):
-    samples = []
-    for number, label in enumerate(labels):
-        sample = SegDataSample(gt_sem_seg=PixelData(data=torch.tensor([label])))
-        sample.set_metainfo({'img_path': f'{number}.jpg', 'seg_map_path': f'masks/{number}.png'})
-        samples.append(sample)
-    return {'data_samples': {branch: [None, *samples]} if branch else samples}
-
-
-@pytest.mark.parametrize('branch', [None, 'sup', 'source'])
-@pytest.mark.parametrize('wrong', [3, 77, 254, -1, 300])
-def test_a_label_that_is_no_class_is_told_with_its_file(branch, wrong):
-    batch = batch_of([[0, 1, 255]], [[2, wrong, 255]], branch=branch)
-    (problem,) = check_labels(batch, 3, {255})
-    assert str(problem) == (
-        f'masks/1.png: the mask gives the label {wrong}, but 3 classes have 0 to 2; correct the mask, '
-        'or convert it to class ids (255 is ignored).'
-    )
-
-
-def test_labels_that_are_right():
-    assert check_labels(batch_of([[0, 1, 2]], [[255, 255, 255]]), 3, {255}) == []
-    assert check_labels(batch_of([[254, 1, 2]]), 3, {254}) == []
-    assert len(check_labels(batch_of([[254, 1, 255]]), 3, {254})) == 1
-    assert check_labels(batch_of([[0, 255, 77]], branch='weak'), 3, {255}) == []
-    assert check_labels({'data_samples': [SegDataSample()]}, 3, {255}) == []
-    assert check_labels(None, 3, {255}) == []
-
-
 def test_each_batch_of_training_and_validation_is_looked_at():
     model = torch.nn.Module()
     model.decode_head = SimpleNamespace(num_classes=3, ignore_index=255)
     runner = SimpleNamespace(model=model)
     hook = CheckSetupHook()
     for step in (hook.before_train_iter, hook.before_val_iter, hook.before_test_iter):
-        step(runner, 0, batch_of([[0, 1, 255]]))
+        step(runner, 0, batch_of_labels([[0, 1, 255]]))
         with pytest.raises(ValueError, match=r'masks/0\.png: the mask gives the label 9'):
-            step(runner, 0, batch_of([[0, 9, 255]]))
+            step(runner, 0, batch_of_labels([[0, 9, 255]]))
 
 
 def test_a_metric_ignores_255_whatever_the_losses_do():
     model = torch.nn.Module()
     model.decode_head = SimpleNamespace(num_classes=3, ignore_index=0)
     runner = SimpleNamespace(model=model)
-    CheckSetupHook().before_val_iter(runner, 0, batch_of([[0, 1, 255]]))
+    CheckSetupHook().before_val_iter(runner, 0, batch_of_labels([[0, 1, 255]]))
     with pytest.raises(ValueError, match='gives the label 255, but 3 classes'):
-        CheckSetupHook().before_train_iter(runner, 0, batch_of([[0, 1, 255]]))
+        CheckSetupHook().before_train_iter(runner, 0, batch_of_labels([[0, 1, 255]]))
 
 
 def test_the_last_head_of_a_cascade_counts_and_other_models_pass():
@@ -467,47 +273,11 @@ def test_the_last_head_of_a_cascade_counts_and_other_models_pass():
     model.decode_head = torch.nn.ModuleList([torch.nn.Identity(), torch.nn.Identity()])
     model.decode_head[1].num_classes, model.decode_head[1].ignore_index = 2, 255
     with pytest.raises(ValueError, match='gives the label 2, but 2 classes'):
-        CheckSetupHook().before_train_iter(SimpleNamespace(model=model), 0, batch_of([[2, 1]]))
+        CheckSetupHook().before_train_iter(
+            SimpleNamespace(model=model), 0, batch_of_labels([[2, 1]])
+        )
     other = SimpleNamespace(model=torch.nn.Module())
-    CheckSetupHook().before_train_iter(other, 0, batch_of([[2, 1]]))
-
-
-def test_the_segmentors_of_this_package_ignore_255_too():
-    model = torch.nn.Module()
-    model.decode_head = SimpleNamespace(ignore_index=0)
-    assert ignored_labels(model) == {0}
-    semi = SemiSupervisedSegmentor.__new__(SemiSupervisedSegmentor)
-    torch.nn.Module.__init__(semi)
-    semi.decode_head = torch.nn.Identity()
-    semi.decode_head.ignore_index = 0
-    assert ignored_labels(semi) == {0, 255}
-
-
-@pytest.mark.parametrize(
-    'transform',
-    [
-        {'type': 'RandomRotate', 'prob': 1.0, 'degree': 9, 'seg_pad_val': 0},
-        {'type': 'Pad', 'size': (40, 40), 'pad_val': {'img': 0, 'seg': 0}},
-        {
-            'type': 'RandomCutOut',
-            'prob': 1.0,
-            'n_holes': 1,
-            'cutout_shape': (2, 2),
-            'seg_fill_in': 0,
-        },
-    ],
-)
-def test_fills_that_count_as_labels_are_told(folder, transform):
-    prefix = {'img_path': str(folder / 'images'), 'seg_map_path': str(folder / 'masks')}
-    dataset = CamVidDataset(data_prefix=prefix, pipeline=[*LOAD, transform])
-    (problem,) = check_fills(dataset, {255})
-    assert str(problem).startswith(f'{transform["type"]} in the pipeline: ')
-    assert '=0 fills what lies outside' in problem.what and problem.remedy == 'set it to 255'
-    assert check_fills(dataset, {0, 255}) == []
-    # In a valid map 0 is a pixel of the image, whatever the heads ignore.
-    split = {'type': 'MultiBranch', 'branch_field': ['weak'], 'weak': [transform]}
-    load = [{'type': 'LoadImageFromFile'}, {'type': 'LoadValidMap'}, split]
-    assert len(check_fills(unlabeled(folder, pipeline=load), {0, 255})) == 1
+    CheckSetupHook().before_train_iter(other, 0, batch_of_labels([[2, 1]]))
 
 
 def test_the_validation_set_is_called_so(folder):
