@@ -7,9 +7,8 @@ _base_ = [
 ]
 
 # a net from scratch, as in fixmatch_mosaic.py
-burn_in = 400
 fixmatch_ema = _base_.fixmatch_ema
-fixmatch_ema.semi_train_cfg.burn_in = burn_in
-fixmatch_ema.unsup_loss.ramp = dict(start=burn_in, length=burn_in)
+fixmatch_ema.semi_train_cfg.burn_in = _base_.burn_in
+fixmatch_ema.unsup_loss.ramp = dict(start=_base_.burn_in, length=_base_.burn_in)
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(**fixmatch_ema, data_preprocessor=data_preprocessor, decode_head=dict(num_classes=9))

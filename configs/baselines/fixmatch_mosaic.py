@@ -6,9 +6,8 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-burn_in = 400
 fixmatch = _base_.fixmatch
-fixmatch.semi_train_cfg.burn_in = burn_in
-fixmatch.unsup_loss.ramp = dict(start=burn_in, length=burn_in)
+fixmatch.semi_train_cfg.burn_in = _base_.burn_in
+fixmatch.unsup_loss.ramp = dict(start=_base_.burn_in, length=_base_.burn_in)
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(**fixmatch, data_preprocessor=data_preprocessor, decode_head=dict(num_classes=9))

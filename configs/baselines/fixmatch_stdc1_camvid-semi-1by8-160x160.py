@@ -8,10 +8,9 @@ _base_ = [
 
 from mmseg_contrast.datasets.loaders import train_loader
 
-burn_in = 400
 fixmatch = _base_.fixmatch
-fixmatch.semi_train_cfg.burn_in = burn_in
-fixmatch.unsup_loss.ramp = dict(start=burn_in, length=burn_in)
+fixmatch.semi_train_cfg.burn_in = _base_.burn_in
+fixmatch.unsup_loss.ramp = dict(start=_base_.burn_in, length=_base_.burn_in)
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(**fixmatch, data_preprocessor=data_preprocessor)
 # weaker than in C3-SemiSeg: a net from scratch has no features yet that survive more

@@ -19,6 +19,6 @@ data_preprocessor = dict(size=crop_size)
 model = dict(
     data_preprocessor=data_preprocessor,
     decode_head=dict(sampler=sampler),
-    auxiliary_head=[dict(_base_.model.auxiliary_head[0], sampler=sampler)],
+    auxiliary_head=[dict(_base_.auxiliary_head, sampler=sampler)],
     test_cfg=dict(mode='slide', crop_size=crop_size, stride=(427, 427)),
 )

@@ -5,5 +5,5 @@ from mmseg_contrast.datasets.loaders import train_loader
 labeled_list = 'data_lists/voc12aug/u2pl_voc12aug.0@1by16.txt'
 train_dataloader = train_loader(globals())
 max_iters = 198000
-param_scheduler = [dict(_base_.param_scheduler[0], end=max_iters)]
+param_scheduler = [dict(_base_.poly, end=max_iters)]
 train_cfg = dict(max_iters=max_iters, val_interval=19800)

@@ -18,6 +18,5 @@ model = dict(
     decode_head=dict(loss_decode=dict(norm='image')),
 )
 # a second strong view, drawn on its own
-branch_field = [*_base_.branch_field, 'strong2']
 branches = dict(strong2=_base_.branches.strong)
 train_dataloader = train_loader(globals())

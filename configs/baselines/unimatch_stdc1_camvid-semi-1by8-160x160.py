@@ -8,16 +8,14 @@ _base_ = [
 
 from mmseg_contrast.datasets.loaders import train_loader
 
-burn_in = 400
 unimatch = _base_.unimatch
-unimatch.semi_train_cfg.burn_in = burn_in
-unimatch.unsup_loss.ramp = dict(start=burn_in, length=burn_in)
+unimatch.semi_train_cfg.burn_in = _base_.burn_in
+unimatch.unsup_loss.ramp = dict(start=_base_.burn_in, length=_base_.burn_in)
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(**unimatch, data_preprocessor=data_preprocessor)
 # weaker than in C3-SemiSeg: a net from scratch has no features yet that survive more
 jitter = dict(type='ColorJitter', brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1)
 strong = dict(jitter=jitter, rand_augment=None)
 # a second strong view, drawn on its own
-branch_field = [*_base_.branch_field, 'strong2']
 branches = dict(strong=strong, strong2=strong)
 train_dataloader = train_loader(globals())

@@ -32,5 +32,5 @@ model = dict(
     ],
 )
 # the code counts an update for each of its 4 GPUs
-custom_hooks = _base_.custom_hooks
-custom_hooks[0].early_average = 4
+mean_teacher = dict(_base_.mean_teacher, early_average=4)
+custom_hooks = [mean_teacher, _base_.diagnostics]

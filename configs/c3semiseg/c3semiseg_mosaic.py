@@ -6,14 +6,11 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# A net from scratch knows no rare class for a long time, and a teacher that does not know one
-# unteaches it: a longer burn-in and a smaller weight than for the paper's pretrained net.
-burn_in = 400
+# a smaller weight than for the paper's pretrained net
 c3semiseg = _base_.c3semiseg
-c3semiseg.semi_train_cfg.burn_in = burn_in
-c3semiseg.unsup_loss = dict(
-    type='ConsistencyLoss', loss_weight=1.0, ramp=dict(start='burn_in', length=burn_in)
-)
+c3semiseg.semi_train_cfg.burn_in = _base_.burn_in
+c3semiseg.unsup_loss.loss_weight = 1.0
+c3semiseg.unsup_loss.ramp.length = _base_.burn_in
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(
     **c3semiseg,

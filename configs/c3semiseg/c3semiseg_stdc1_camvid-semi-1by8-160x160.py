@@ -8,15 +8,14 @@ _base_ = [
 
 from mmseg_contrast.datasets.loaders import train_loader
 
-burn_in = 400
 c3semiseg = _base_.c3semiseg
-c3semiseg.semi_train_cfg.burn_in = burn_in
+c3semiseg.semi_train_cfg.burn_in = _base_.burn_in
 # 2.63, the weight for a pretrained net, unteaches a net from scratch the classes that it knows least
 c3semiseg.unsup_loss.loss_weight = 1.0
-c3semiseg.unsup_loss.ramp.length = burn_in
+c3semiseg.unsup_loss.ramp.length = _base_.burn_in
 # the average comes to a stop with the learning rate, or mistakes go on teaching themselves to the end
-custom_hooks = _base_.custom_hooks
-custom_hooks[0].schedule = 'cosine'
+mean_teacher = dict(_base_.mean_teacher, schedule='cosine')
+custom_hooks = [mean_teacher, _base_.diagnostics]
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(
     **c3semiseg,

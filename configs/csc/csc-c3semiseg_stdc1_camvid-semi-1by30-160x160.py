@@ -8,7 +8,7 @@ from mmseg_contrast.datasets.loaders import train_loader
 
 model = dict(
     auxiliary_head=[
-        *_base_.model.auxiliary_head[:-1],
+        *_base_.supervised_heads,
         dict(_base_.small_csc_contrast, in_channels=256),
     ],
 )

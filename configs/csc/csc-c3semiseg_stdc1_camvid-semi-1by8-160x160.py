@@ -6,7 +6,7 @@ _base_ = [
 
 model = dict(
     auxiliary_head=[
-        *_base_.model.auxiliary_head[:-1],
+        *_base_.supervised_heads,
         dict(_base_.small_csc_contrast, in_channels=256, loss_weight=0.1),
     ],
 )

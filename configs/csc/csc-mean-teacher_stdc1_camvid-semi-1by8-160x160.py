@@ -8,7 +8,7 @@ model = dict(
     selector=None,
     mixing=None,
     auxiliary_head=[
-        *_base_.model.auxiliary_head[:-1],
+        *_base_.supervised_heads,
         dict(_base_.small_csc_contrast, in_channels=256, loss_weight=0.1),
     ],
 )

@@ -20,20 +20,19 @@ csc = _base_.csc
 csc.selector.threshold = 0.0
 # hard pixels of the whole batch, in both heads
 sampler = dict(type='BatchOHEMPixelSampler', thresh=0.7, min_kept=100000)
+# the twin of the classifier
+contrast = dict(
+    _base_.csc_contrast,
+    in_index='decode.classifier',
+    in_channels=512,
+    projector=dict(type='ConvNormProjector'),
+)
+supervised_heads = [dict(_base_.auxiliary_head, sampler=sampler)]
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=crop_size)
 model = dict(
     **csc,
     data_preprocessor=data_preprocessor,
     decode_head=dict(sampler=sampler),
-    # the last is the twin of the classifier
-    auxiliary_head=[
-        dict(_base_.model.auxiliary_head[0], sampler=sampler),
-        dict(
-            _base_.csc_contrast,
-            in_index='decode.classifier',
-            in_channels=512,
-            projector=dict(type='ConvNormProjector'),
-        ),
-    ],
+    auxiliary_head=[*supervised_heads, contrast],
     test_cfg=dict(mode='slide', crop_size=crop_size, stride=(427, 427)),
 )

@@ -6,7 +6,7 @@ _base_ = './csc_deeplabv3plus_r101-d8_1xb4-260k_cityscapes-u2pl-semi-1by8-640x64
 weak = (3, 4, 5, 6, 7, 9, 11, 12, 14, 15, 16, 17, 18)
 anchors = [64 if c in weak else 16 for c in range(19)]
 contrast = dict(
-    _base_.model.auxiliary_head[-1],
+    _base_.contrast,
     samples_per_class=anchors,
     min_pixels=[number + 1 for number in anchors],
     enqueue='pixels',
@@ -27,5 +27,5 @@ model = dict(
     selector=dict(_delete_=True, type='EntropyPercentileMask', keep_ratio=0.8),
     mixing=dict(_delete_=True, type='RingCutMix', area=0.5),
     unsup_loss=dict(norm='coverage'),
-    auxiliary_head=[*_base_.model.auxiliary_head[:-1], contrast],
+    auxiliary_head=[*_base_.supervised_heads, contrast],
 )

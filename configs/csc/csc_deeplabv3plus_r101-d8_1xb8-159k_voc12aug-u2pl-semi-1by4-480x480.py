@@ -6,5 +6,5 @@ labeled_list = 'data_lists/voc12aug/u2pl_voc12aug.0@1by4.txt'
 unlabeled_list = 'data_lists/voc12aug/u2pl_voc12aug.0@1by4-unlabeled.txt'
 train_dataloader = train_loader(globals())
 max_iters = 159000
-param_scheduler = [dict(_base_.param_scheduler[0], end=max_iters)]
+param_scheduler = [dict(_base_.poly, end=max_iters)]
 train_cfg = dict(max_iters=max_iters, val_interval=15900)

@@ -17,18 +17,18 @@ geometry = dict(crop=dict(crop_size=crop_size))
 branches = dict(strong=dict(jitter=None, rand_augment=None))
 train_dataloader = train_loader(globals())
 
+# the twin of the classifier
+contrast = dict(
+    _base_.csc_contrast,
+    in_index='decode.classifier',
+    in_channels=512,
+    projector=dict(type='ConvNormProjector'),
+)
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=crop_size)
 model = dict(
     **_base_.csc,
     data_preprocessor=data_preprocessor,
     decode_head=dict(num_classes=num_classes),
-    # the twin of the classifier; MMSeg's own auxiliary head is for Cityscapes alone
-    auxiliary_head=[
-        dict(
-            _base_.csc_contrast,
-            in_index='decode.classifier',
-            in_channels=512,
-            projector=dict(type='ConvNormProjector'),
-        )
-    ],
+    # MMSeg's own auxiliary head is for Cityscapes alone
+    auxiliary_head=[contrast],
 )

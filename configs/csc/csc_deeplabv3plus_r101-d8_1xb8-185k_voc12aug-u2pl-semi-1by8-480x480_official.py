@@ -6,7 +6,7 @@ _base_ = './csc_deeplabv3plus_r101-d8_1xb8-185k_voc12aug-u2pl-semi-1by8-480x480.
 weak = (2, 4, 5, 9, 11, 16, 18, 20)
 anchors = [64 if c in weak else 16 for c in range(21)]
 contrast = dict(
-    _base_.model.auxiliary_head[-1],
+    _base_.contrast,
     samples_per_class=anchors,
     min_pixels=[number + 1 for number in anchors],
     enqueue='pixels',

@@ -6,12 +6,9 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# A net from scratch knows no rare class for a long time, and a teacher that does not know one
-# unteaches it: a long burn-in.
-burn_in = 400
 csc = _base_.csc
-csc.semi_train_cfg.burn_in = burn_in
-csc.unsup_loss.ramp = dict(start=burn_in, length=burn_in)
+csc.semi_train_cfg.burn_in = _base_.burn_in
+csc.unsup_loss.ramp = dict(start=_base_.burn_in, length=_base_.burn_in)
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(
     **csc,

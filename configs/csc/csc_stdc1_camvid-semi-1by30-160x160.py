@@ -6,6 +6,5 @@ labeled_list = 'data_lists/camvid/camvid.0@1by30.txt'
 unlabeled_list = 'data_lists/camvid/camvid.0@1by30-unlabeled.txt'
 train_dataloader = train_loader(globals())
 # 12 labels are fitted soon: the paper's weight
-auxiliary_head = _base_.auxiliary_head
-auxiliary_head[-1].loss_weight = 1.0
-model = dict(auxiliary_head=auxiliary_head)
+contrast = dict(_base_.contrast, loss_weight=1.0)
+model = dict(auxiliary_head=[*_base_.supervised_heads, contrast])

@@ -8,15 +8,12 @@ _base_ = [
 
 from mmseg_contrast.datasets.loaders import train_loader
 
-burn_in = 400
 csc = _base_.csc
-csc.semi_train_cfg.burn_in = burn_in
-csc.unsup_loss.ramp = dict(start=burn_in, length=burn_in)
+csc.semi_train_cfg.burn_in = _base_.burn_in
+csc.unsup_loss.ramp = dict(start=_base_.burn_in, length=_base_.burn_in)
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
-auxiliary_head = [
-    *_base_.model.auxiliary_head,
-    dict(_base_.small_csc_contrast, in_channels=256, loss_weight=0.1),
-]
+contrast = dict(_base_.small_csc_contrast, in_channels=256, loss_weight=0.1)
+auxiliary_head = [*_base_.supervised_heads, contrast]
 model = dict(**csc, data_preprocessor=data_preprocessor, auxiliary_head=auxiliary_head)
 # weaker than in C3-SemiSeg: a net from scratch has no features yet that survive more
 jitter = dict(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1)

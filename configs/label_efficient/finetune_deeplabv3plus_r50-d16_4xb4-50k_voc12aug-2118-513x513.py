@@ -21,7 +21,7 @@ train_dataloader = train_loader(globals())
 
 max_iters = 50000
 optim_wrapper = dict(optimizer=dict(lr=0.007))
-param_scheduler = [dict(_base_.param_scheduler[0], end=max_iters)]
+param_scheduler = [dict(_base_.cosine, end=max_iters)]
 train_cfg = dict(max_iters=max_iters)
 
 data_preprocessor = dict(size=crop_size)

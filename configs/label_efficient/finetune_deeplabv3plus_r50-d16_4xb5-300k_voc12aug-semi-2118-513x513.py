@@ -7,7 +7,7 @@ load_from = (
     'work_dirs/pretrain_deeplabv3plus_r50-d16_4xb5-300k_voc12aug-semi-2118-513x513/iter_300000.pth'
 )
 max_iters = 300000
-param_scheduler = [dict(_base_.param_scheduler[0], end=max_iters)]
+param_scheduler = [dict(_base_.cosine, end=max_iters)]
 train_cfg = dict(max_iters=max_iters)
 unlabeled_list = 'data_lists/voc12aug/voc12aug.0@2118-unlabeled.txt'
 pseudo_labels = 'work_dirs/chain_deeplabv3plus_r50-d16_voc12aug-2118-513x513/pseudo_labels/masks'

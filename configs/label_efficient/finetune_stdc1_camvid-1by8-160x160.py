@@ -7,5 +7,5 @@ labeled_list = 'data_lists/camvid/camvid.0@1by8.txt'
 train_dataloader = train_loader(globals())
 # twice as long as the pretraining: with so many labels cross-entropy goes on gaining
 max_iters = 2 * _base_.max_iters
-param_scheduler = [dict(_base_.param_scheduler[0], end=max_iters)]
+param_scheduler = [dict(_base_.poly, end=max_iters)]
 train_cfg = dict(max_iters=max_iters, val_interval=2 * _base_.train_cfg.val_interval)

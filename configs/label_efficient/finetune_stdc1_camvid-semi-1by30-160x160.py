@@ -11,5 +11,5 @@ source_ratio = [1, 1]
 train_dataloader = train_loader(globals())
 # three times as long as its pretraining, which only goes on from a net that is fine-tuned
 max_iters = 3 * _base_.max_iters // 2
-param_scheduler = [dict(_base_.param_scheduler[0], end=max_iters)]
+param_scheduler = [dict(_base_.poly, end=max_iters)]
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters // 3)

@@ -14,7 +14,6 @@ batch_size = 4
 # left-right flips and scaling, no rotation
 geometry = dict(rotate=None, crop=dict(crop_size=crop_size))
 labeled_branches = _base_.two_views
-branch_field = [*labeled_branches]
 train_dataloader = train_loader(globals())
 # there is no classifier to validate
 val_cfg = val_dataloader = val_evaluator = None

@@ -13,7 +13,6 @@ labeled_list = 'data_lists/voc12aug/voc12aug.0@2118.txt'
 batch_size = 4
 geometry = dict(crop=dict(crop_size=crop_size))
 labeled_branches = _base_.two_views
-branch_field = [*labeled_branches]
 train_dataloader = train_loader(globals())
 # there is no classifier to validate
 val_cfg = val_dataloader = val_evaluator = None

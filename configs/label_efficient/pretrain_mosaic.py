@@ -9,15 +9,13 @@ _base_ = [
 from mmseg_contrast.datasets.loaders import train_loader
 
 labeled_branches = _base_.two_views
-branch_field = [*labeled_branches]
 train_dataloader = train_loader(globals())
 # there is no classifier to validate
 val_cfg = val_dataloader = val_evaluator = None
 custom_hooks = [dict(type='SemiDiagnosticsHook', interval=50)]
 # the cosine is part of the method; optimiser and length are those of every config on this data
-param_scheduler = [
-    dict(type='CosineAnnealingLR', eta_min=0, begin=0, end=_base_.max_iters, by_epoch=False)
-]
+cosine = dict(type='CosineAnnealingLR', eta_min=0, begin=0, end=_base_.max_iters, by_epoch=False)
+param_scheduler = [cosine]
 
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 pretrainer = _base_.pretrainer

@@ -12,5 +12,5 @@ source_ratio = [1, 1]
 train_dataloader = train_loader(globals())
 # half as long as the first one; its fine-tuning is so much longer
 max_iters = _base_.max_iters // 2
-param_scheduler = [dict(_base_.param_scheduler[0], end=max_iters)]
+param_scheduler = [dict(_base_.cosine, end=max_iters)]
 train_cfg = dict(max_iters=max_iters)

@@ -5,5 +5,5 @@ from mmseg_contrast.datasets.loaders import train_loader
 labeled_list = f'{_base_.data_root}/ImageSets/Segmentation/trainaug.txt'
 train_dataloader = train_loader(globals())
 max_iters = 600000
-param_scheduler = [dict(_base_.param_scheduler[0], end=max_iters)]
+param_scheduler = [dict(_base_.cosine, end=max_iters)]
 train_cfg = dict(max_iters=max_iters)

@@ -3,8 +3,5 @@ _base_ = './finetune_mosaic.py'
 
 load_from = None
 max_iters = 2 * _base_.max_iters
-param_scheduler = [
-    *_base_.param_scheduler[:-1],
-    dict(_base_.param_scheduler[-1], end=max_iters),
-]
+param_scheduler = [dict(_base_.poly, end=max_iters)]
 train_cfg = dict(max_iters=max_iters, val_interval=2 * _base_.train_cfg.val_interval)

@@ -3,5 +3,5 @@ _base_ = './finetune_stdc1_camvid-1by30-160x160.py'
 
 load_from = None
 max_iters = 2 * _base_.max_iters
-param_scheduler = [dict(_base_.param_scheduler[0], end=max_iters)]
+param_scheduler = [dict(_base_.poly, end=max_iters)]
 train_cfg = dict(max_iters=max_iters, val_interval=2 * _base_.train_cfg.val_interval)

@@ -12,14 +12,13 @@ from mmseg_contrast.datasets.loaders import train_loader
 labeled_list = 'data_lists/cityscapes/cityscapes.0@1by30.txt'
 unlabeled_list = 'data_lists/cityscapes/cityscapes.0@1by30-unlabeled.txt'
 train_dataloader = train_loader(globals())
-memory_bank = _base_.memory_bank
-memory_bank.mixing.weak.class_mix = 0.25
 # 0.01 times the 4 views of a step, in units of log 19
-memory_bank.unsup_loss[1].loss_weight = 0.0136
-custom_hooks = [
-    dict(hook, early_average=1) if hook.type == 'MeanTeacherHook' else hook
-    for hook in _base_.custom_hooks
-]
+entropy_loss = dict(_base_.entropy_loss, loss_weight=0.0136)
+memory_bank = _base_.memory_bank
+memory_bank.unsup_loss = [_base_.pseudo_loss, entropy_loss]
+memory_bank.mixing.weak.class_mix = 0.25
+mean_teacher = dict(_base_.mean_teacher, early_average=1)
+custom_hooks = [_base_.set_sizes, mean_teacher, _base_.fill_bank, _base_.diagnostics]
 # by the data set's means, to a range of 1
 normalisation = dict(mean=[73.158, 82.909, 72.392], std=[255.0, 255.0, 255.0])
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size, **normalisation)

@@ -12,9 +12,10 @@ from mmseg_contrast.datasets.loaders import train_loader
 labeled_list = 'data_lists/cityscapes/cityscapes.0@1by30.txt'
 unlabeled_list = 'data_lists/cityscapes/cityscapes.0@1by30-unlabeled.txt'
 train_dataloader = train_loader(globals())
-memory_bank = _base_.memory_bank
 # 0.01 times the 4 views of a step, in units of log 19: what ran when the results were made
-memory_bank.unsup_loss[1].loss_weight = 0.0136
+entropy_loss = dict(_base_.entropy_loss, loss_weight=0.0136)
+memory_bank = _base_.memory_bank
+memory_bank.unsup_loss = [_base_.pseudo_loss, entropy_loss]
 # by the data set's means, to a range of 1
 normalisation = dict(mean=[73.158, 82.909, 72.392], std=[255.0, 255.0, 255.0])
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size, **normalisation)

@@ -7,9 +7,10 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-memory_bank = _base_.memory_bank
 # 0.01 times the 6 views of a step, in units of log 19
-memory_bank.unsup_loss[1].loss_weight = 0.0204
+entropy_loss = dict(_base_.entropy_loss, loss_weight=0.0204)
+memory_bank = _base_.memory_bank
+memory_bank.unsup_loss = [_base_.pseudo_loss, entropy_loss]
 # by the data set's means, to a range of 1
 normalisation = dict(mean=[73.158, 82.909, 72.392], std=[255.0, 255.0, 255.0])
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size, **normalisation)

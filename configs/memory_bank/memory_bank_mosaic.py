@@ -12,7 +12,7 @@ from mmseg_contrast.datasets.loaders import train_loader
 warmup = 2 * _base_.max_iters // 5
 memory_bank = _base_.memory_bank
 memory_bank.mixing.strong.class_mix_start = warmup
-memory_bank.unsup_loss[0].ramp.start = warmup
+memory_bank.unsup_loss = [dict(_base_.pseudo_loss, ramp=dict(start=warmup)), _base_.entropy_loss]
 memory_bank.class_weights.start = warmup
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(

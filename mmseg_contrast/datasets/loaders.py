@@ -31,8 +31,8 @@ def train_loader(config: Mapping[str, Any]) -> dict[str, Any]:
     - [``colors``]: more transforms of the labelled images, by name;
     - [``branches``]: pipelines of the unlabelled images, each a dict of transforms, by branch; with
       them ``unlabeled_list``, and [``img_suffix``] if it is not that of the data set;
-    - [``labeled_branches``]: the same of the labelled images, by default ``sup`` alone;
-    - [``branch_field``]: names of all branches; without it the images have none;
+    - [``labeled_branches``]: the same of the labelled images; by default ``sup`` alone where the
+      unlabelled ones have branches, and none otherwise;
     - [``pseudo_labels``]: a folder of masks of the images in ``unlabeled_list``;
     - [``source_domain``]: variables of one more labelled set that differ from those of the first;
     - ``batch_size``, [``source_ratio``] and ``num_workers``.
@@ -41,13 +41,18 @@ def train_loader(config: Mapping[str, Any]) -> dict[str, Any]:
         config (Mapping[str, Any]): ``globals()`` of the config.
     """
     variables = _variables(config)
-    sources = [_labeled(variables)]
-    if 'source_domain' in variables:
-        domain = ConfigDict(variables)
-        domain.merge(variables.source_domain)
-        sources.append(_labeled(domain))
     if 'branches' in variables:
-        sources.append(_unlabeled(variables))
+        variables.setdefault('labeled_branches', dict(sup={}))
+    domains = [variables]
+    if 'source_domain' in variables:
+        domains.append(ConfigDict(variables))
+        domains[-1].labeled_branches = {}
+        domains[-1].merge(variables.source_domain)
+    labeled_fields = [name for domain in domains for name in domain.get('labeled_branches', {})]
+    fields = [*labeled_fields, *variables.get('branches', {})]
+    sources = [_labeled(domain, fields) for domain in domains]
+    if 'branches' in variables:
+        sources.append(_unlabeled(variables, fields))
     if 'pseudo_labels' in variables:
         sources.append(_pseudo_labeled(variables, sources[0]))
     return dict(
@@ -172,11 +177,11 @@ def _steps(transforms: Mapping[str, Any]) -> list[Any]:
     return [transform for transform in transforms.values() if transform is not None]
 
 
-def _branches(variables: ConfigDict, pipelines: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the transform that makes a view of an image for each branch."""
+def _branches(fields: list[str], pipelines: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the transform that makes a view of an image for each of its branches."""
     return dict(
         type='MultiBranch',
-        branch_field=variables.branch_field,
+        branch_field=fields,
         **{
             branch: [*_steps(transforms), _PACK]
             for branch, transforms in pipelines.items()
@@ -189,11 +194,9 @@ def _prefix(variables: ConfigDict, *keys: str) -> dict[str, str]:
     return {key: f'{variables.data_root}/{variables.train_prefix[key]}' for key in keys}
 
 
-def _labeled(variables: ConfigDict) -> dict[str, Any]:
+def _labeled(variables: ConfigDict, fields: list[str]) -> dict[str, Any]:
     listed = dict(ann_file=variables.labeled_list) if variables.labeled_list is not None else {}
-    pack = _PACK
-    if 'branch_field' in variables:
-        pack = _branches(variables, variables.get('labeled_branches', dict(sup={})))
+    pack = _branches(fields, variables.labeled_branches) if fields else _PACK
     return dict(
         type=variables.dataset_type,
         **listed,
@@ -208,7 +211,7 @@ def _labeled(variables: ConfigDict) -> dict[str, Any]:
     )
 
 
-def _unlabeled(variables: ConfigDict) -> dict[str, Any]:
+def _unlabeled(variables: ConfigDict, fields: list[str]) -> dict[str, Any]:
     suffix = dict(img_suffix=variables.img_suffix) if 'img_suffix' in variables else {}
     return dict(
         type='UnlabeledDataset',
@@ -221,7 +224,7 @@ def _unlabeled(variables: ConfigDict) -> dict[str, Any]:
             dict(type='LoadImageFromFile'),
             dict(type='LoadValidMap'),
             *_steps(variables.get('unlabeled_geometry', variables.geometry)),
-            _branches(variables, variables.branches),
+            _branches(fields, variables.branches),
         ],
     )
 

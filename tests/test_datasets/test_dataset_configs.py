@@ -46,7 +46,6 @@ NAMES = {
 }
 SEMI_NAMES = NAMES | {
     'unlabeled_list',
-    'branch_field',
     'batch_size',
     'branches',
 }
@@ -152,7 +151,7 @@ def test_semi_supervised(workdir, name):
 
     write_tree(cfg, SIZES[name])
     batch = first_batch(cfg.train_dataloader)
-    for branch in cfg.branch_field:
+    for branch in ('sup', *cfg.branches):
         images, samples = batch['inputs'][branch], batch['data_samples'][branch]
         here = slice(0, share) if branch == 'sup' else slice(share, None)
         assert [image is not None for image in images] == [
@@ -166,10 +165,9 @@ def test_semi_supervised(workdir, name):
                 assert not (valid & (image == 0).all(dim=0)).any()
             if branch != 'sup':
                 assert set(sample.gt_sem_seg.data.unique().tolist()) <= {0, 255}
-    unlabeled = [branch for branch in cfg.branch_field if branch != 'sup']
     weak, *others = (
         [sample.metainfo for sample in batch['data_samples'][branch][share:]]
-        for branch in unlabeled
+        for branch in cfg.branches
     )
     assert all(other == weak for other in others)
     assert {Path(meta['img_path']).name[0] for meta in weak} <= set('xyz')

@@ -40,7 +40,6 @@ def semi(**more):
     return variables(
         unlabeled_list='unlabeled.txt',
         source_ratio=[1, 3],
-        branch_field=['sup', 'weak', 'strong'],
         branches=dict(weak={}, strong=dict(jitter=JITTER)),
         **more,
     )
@@ -108,9 +107,7 @@ def test_geometry_and_colours_of_the_labelled_images_alone():
 
 
 def test_branches_of_the_labelled_images():
-    (source,) = sources(
-        variables(branch_field=['sup', 'seen'], labeled_branches=dict(sup={}, seen=dict(j=JITTER)))
-    )
+    (source,) = sources(variables(labeled_branches=dict(sup={}, seen=dict(jitter=JITTER))))
     assert source['pipeline'][-1] == dict(
         type='MultiBranch', branch_field=['sup', 'seen'], sup=[PACK], seen=[JITTER, PACK]
     )
@@ -128,6 +125,7 @@ def test_pseudo_labels_are_a_second_labelled_set():
 
 
 def test_another_domain_has_the_variables_of_the_first_but_for_its_own():
+    fields = ['sup', 'source', 'weak', 'strong']
     labeled, domain, unlabeled = sources(
         semi(
             source_domain=dict(
@@ -147,10 +145,13 @@ def test_another_domain_has_the_variables_of_the_first_but_for_its_own():
             MASK,
             dict(CROP, crop_size=(8, 8)),
             FLIP,
-            dict(type='MultiBranch', branch_field=['sup', 'weak', 'strong'], source=[PACK]),
+            dict(type='MultiBranch', branch_field=fields, source=[PACK]),
         ],
     )
     assert labeled['type'] == 'MosaicDataset' and unlabeled['type'] == 'UnlabeledDataset'
+    for source, names in ((labeled, {'sup'}), (unlabeled, {'weak', 'strong'})):
+        views = source['pipeline'][-1]
+        assert views['branch_field'] == fields and views.keys() - {'type', 'branch_field'} == names
 
 
 def test_a_config_changes_what_its_base_names():
@@ -167,8 +168,13 @@ def test_a_config_changes_what_its_base_names():
     assert labeled['ann_file'] == 'mine.txt'
     steps = [dict(CROP, crop_size=(8, 8)), dict(type='RandomRotate')]
     assert labeled['pipeline'][2:-1] == unlabeled['pipeline'][2:-1] == steps
-    views = {k: v for k, v in unlabeled['pipeline'][-1].items() if k[0] in 'ws'}
-    assert views == dict(weak=[PACK], strong2=[JITTER, PACK])
+    # a branch that is left out keeps its place among the names
+    assert unlabeled['pipeline'][-1] == dict(
+        type='MultiBranch',
+        branch_field=['sup', 'weak', 'strong', 'strong2'],
+        weak=[PACK],
+        strong2=[JITTER, PACK],
+    )
     assert base.to_dict() == before
 
 

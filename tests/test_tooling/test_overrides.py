@@ -211,7 +211,7 @@ def test_a_key_that_nobody_reads_is_refused(option, said):
         ('max_iters', True, 'max_iters=True: it is 3000 in the config; give a number'),
         ('resume', 'yes', 'resume=yes: it is False in the config; give True or False'),
         ('crop_size', 128, r'crop_size=128: it is a list of 2 in the config; give "\(128,\)"'),
-        ('branch_field', 'sup', r'it is a list of 3 in the config; give \[sup\]'),
+        ('source_ratio', 1, r'it is a list of 2 in the config; give \[1\]'),
         ('model.selector', 'sure', 'selector=sure: it has type, keep_ratio, .*; change one of'),
         ('train_cfg.max_iters.x', 3, 'train_cfg.max_iters is 3000 in the config and has no x'),
         ('c3semiseg', None, "c3semiseg=None: .*cannot be read with it: 'NoneType'"),

@@ -6,7 +6,6 @@ from mmseg_contrast.datasets.loaders import train_loader
 unlabeled_list = 'data_lists/bdd100k/bdd100k.0@1by8-unlabeled.txt'
 batch_size = 4
 source_ratio = [1, 1]
-branch_field = ['sup', 'weak', 'strong']
 branches = dict(
     weak={},
     strong=dict(

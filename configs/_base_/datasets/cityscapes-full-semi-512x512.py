@@ -13,6 +13,5 @@ geometry = dict(
 unlabeled_list = 'data_lists/cityscapes/cityscapes.0@1by8-unlabeled.txt'
 batch_size = 10
 source_ratio = [7, 3]
-branch_field = ['sup', 'weak']
 branches = dict(weak={})
 train_dataloader = train_loader(globals())

@@ -9,6 +9,5 @@ geometry = dict(rotate=None, crop=dict(crop_size=crop_size))
 unlabeled_list = 'data_lists/cityscapes/cityscapes.0@1by8-unlabeled.txt'
 batch_size = 7
 source_ratio = [5, 2]
-branch_field = ['sup', 'weak']
 branches = dict(weak={})
 train_dataloader = train_loader(globals())

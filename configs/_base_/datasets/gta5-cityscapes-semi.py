@@ -9,7 +9,6 @@ geometry = dict(rotate=None, crop=dict(crop_size=crop_size))
 unlabeled_list = 'data_lists/cityscapes/cityscapes.0@1by8-unlabeled.txt'
 batch_size = 12
 source_ratio = [5, 5, 2]
-branch_field = ['sup', 'source', 'weak']
 branches = dict(weak={})
 source_domain = dict(
     dataset_type='GTA5Dataset',

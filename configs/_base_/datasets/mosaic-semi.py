@@ -6,7 +6,6 @@ from mmseg_contrast.datasets.loaders import train_loader
 unlabeled_list = f'{_base_.data_root}/lists/mosaic.0@8-unlabeled.txt'
 batch_size = 16
 source_ratio = [1, 1]
-branch_field = ['sup', 'weak', 'strong']
 # weaker than in the paper: a net from scratch has no features yet that survive more
 branches = dict(
     weak={},

@@ -9,6 +9,5 @@ geometry = dict(resize=None, crop=dict(crop_size=crop_size))
 unlabeled_list = 'data_lists/voc12aug/voc12aug.0@1by8-unlabeled.txt'
 batch_size = 21
 source_ratio = [14, 7]
-branch_field = ['sup', 'weak']
 branches = dict(weak={})
 train_dataloader = train_loader(globals())

@@ -27,8 +27,7 @@ c3_contrast = dict(
     loss_weight=0.1,
     ramp=dict(start=0, length=0.05),
 )
-custom_hooks = [
-    dict(type='MeanTeacherHook', momentum=0.01),
-    dict(type='SemiDiagnosticsHook', interval=50),
-]
+mean_teacher = dict(type='MeanTeacherHook', momentum=0.01)
+diagnostics = dict(type='SemiDiagnosticsHook', interval=50)
+custom_hooks = [mean_teacher, diagnostics]
 val_cfg = dict(type='TeacherStudentValLoop')

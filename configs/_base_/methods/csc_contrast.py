@@ -1,6 +1,14 @@
 # The contrast of CSC, for whatever recipe; in a config with this base:
 #     model = dict(auxiliary_head=[dict(_base_.csc_contrast, in_channels=...)])
 #     custom_hooks = [*_base_.custom_hooks, dict(type='MemoryBankHook')]
+csc_bank = dict(
+    type='ConsistencySeparationModule',
+    size=2000,
+    consistency=True,
+    gate='best',
+    gate_range=1.0,
+    min_fill=1.0,
+)
 csc_contrast = dict(
     type='CSCContrastHead',
     in_index='decode',
@@ -12,14 +20,7 @@ csc_contrast = dict(
     update_interval=1,
     bank_features='student',
     fallback='per_class',
-    bank=dict(
-        type='ConsistencySeparationModule',
-        size=2000,
-        consistency=True,
-        gate='best',
-        gate_range=1.0,
-        min_fill=1.0,
-    ),
+    bank=csc_bank,
     loss_weight=1.0,
 )
 # for a small net at stride 8 on a CPU, where the paper's pixels and bank take most of the time, and its
@@ -30,5 +31,5 @@ small_csc_contrast = dict(
     projector=dict(type='MLPProjector'),
     samples_per_class=16,
     enqueue_per_class=2,
-    bank=dict(csc_contrast['bank'], size=500),
+    bank=dict(csc_bank, size=500),
 )

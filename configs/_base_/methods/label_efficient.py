@@ -1,7 +1,6 @@
 # Label-efficient contrastive pretraining (Zhao et al., ICCV 2021) for any `EncoderDecoder`.
 # In a config with this base that pretrains:
 #     labeled_branches = _base_.two_views
-#     branch_field = [*labeled_branches]
 #     train_dataloader = train_loader(globals())
 #     model = dict(**_base_.pretrainer, data_preprocessor=...)
 # and in one that fine-tunes:

@@ -7,6 +7,10 @@
 # The unlabelled images need the branch `weak` alone: views are made on the device.
 # Lengths are shares of the training. memory_bank_published.py has the paper's iterations.
 warmup = 0.1
+pseudo_loss = dict(
+    type='ConsistencyLoss', loss_weight=1.0, hard=True, norm='all', ramp=dict(start=warmup)
+)
+entropy_loss = dict(type='EntropyLoss', loss_weight=0.01)
 memory_bank = dict(
     type='SemiSupervisedSegmentor',
     selector=dict(type='ConfidenceWeight', power=6),
@@ -40,12 +44,7 @@ memory_bank = dict(
             sigma=(0.1, 1.5),
         ),
     ),
-    unsup_loss=[
-        dict(
-            type='ConsistencyLoss', loss_weight=1.0, hard=True, norm='all', ramp=dict(start=warmup)
-        ),
-        dict(type='EntropyLoss', loss_weight=0.01),
-    ],
+    unsup_loss=[pseudo_loss, entropy_loss],
     class_weights=dict(type='MedianFrequencyWeights', momentum=0.001, start=warmup),
     views=[dict(branch='weak')],
     semi_train_cfg=dict(burn_in=0),
@@ -61,12 +60,11 @@ bank_contrast = dict(
     loss_weight=0.1,
     ramp=dict(start=warmup),
 )
-custom_hooks = [
-    # for the class weights
-    dict(type='SetSizesHook'),
-    # 0.995 -> 1
-    dict(type='MeanTeacherHook', momentum=0.005, schedule='cosine'),
-    dict(type='MemoryBankHook', interval=50),
-    dict(type='SemiDiagnosticsHook', interval=50),
-]
+# for the class weights
+set_sizes = dict(type='SetSizesHook')
+# 0.995 -> 1
+mean_teacher = dict(type='MeanTeacherHook', momentum=0.005, schedule='cosine')
+fill_bank = dict(type='MemoryBankHook', interval=50)
+diagnostics = dict(type='SemiDiagnosticsHook', interval=50)
+custom_hooks = [set_sizes, mean_teacher, fill_bank, diagnostics]
 val_cfg = dict(type='TeacherStudentValLoop')

@@ -2,21 +2,17 @@
 # configs/memory_bank/README.md has each of them, and what is not reproduced.
 _base_ = './memory_bank_published.py'
 
-memory_bank = _base_.memory_bank
-memory_bank.mixing.shared_coins = True
-memory_bank.mixing.extra_class = True
-memory_bank.mixing.strong.class_mix = 0.75
 # Table 1 divided by 1.2
-for_weak = dict(brightness=0.125, contrast=0.125, saturation=0.0625, hue=0.0417)
-for_strong = dict(brightness=0.25, contrast=0.25, saturation=0.125, hue=0.0833)
-memory_bank.mixing.weak.update(for_weak)
-memory_bank.mixing.strong.update(for_strong)
+weak = dict(brightness=0.125, contrast=0.125, saturation=0.0625, hue=0.0417)
+strong = dict(brightness=0.25, contrast=0.25, saturation=0.125, hue=0.0833, class_mix=0.75)
 # not off but small in the warm-up
-memory_bank.unsup_loss[0].ramp = dict(start=0, length=_base_.warmup)
-memory_bank.class_weights.unit = 'pixel'
-memory_bank.semi_train_cfg.teacher_norm = 'batch'
+pseudo_loss = dict(ramp=dict(start=0, length=_base_.warmup))
+memory_bank = dict(
+    mixing=dict(shared_coins=True, extra_class=True, weak=weak, strong=strong),
+    unsup_loss=[dict(_base_.pseudo_loss, **pseudo_loss), _base_.entropy_loss],
+    class_weights=dict(unit='pixel'),
+    semi_train_cfg=dict(teacher_norm='batch'),
+)
 bank_contrast = dict(rank='lowest', memory_attention=False, bank_update='before')
-custom_hooks = [
-    dict(hook, early_average=10) if hook.type == 'MeanTeacherHook' else hook
-    for hook in _base_.custom_hooks
-]
+mean_teacher = dict(_base_.mean_teacher, early_average=10)
+custom_hooks = [_base_.set_sizes, mean_teacher, _base_.fill_bank, _base_.diagnostics]

@@ -2,8 +2,10 @@
 _base_ = './memory_bank.py'
 
 warmup = 2000
-memory_bank = _base_.memory_bank
-memory_bank.mixing.strong.class_mix_start = warmup
-memory_bank.unsup_loss[0].ramp.start = warmup
-memory_bank.class_weights.start = warmup
+pseudo_loss = dict(_base_.pseudo_loss, ramp=dict(start=warmup))
+memory_bank = dict(
+    mixing=dict(strong=dict(class_mix_start=warmup)),
+    unsup_loss=[pseudo_loss, _base_.entropy_loss],
+    class_weights=dict(start=warmup),
+)
 bank_contrast = dict(bank_start=warmup // 2, ramp=dict(start=warmup))

@@ -10,6 +10,19 @@ data_preprocessor = dict(
     pad_val=0,
     seg_pad_val=255,
 )
+auxiliary_head = dict(
+    type='FCNHead',
+    in_channels=1024,
+    in_index=2,
+    channels=256,
+    num_convs=1,
+    concat_input=False,
+    dropout_ratio=0.1,
+    num_classes=19,
+    norm_cfg=norm_cfg,
+    align_corners=False,
+    loss_decode=dict(type='PixelCrossEntropyLoss', loss_weight=0.4),
+)
 model = dict(
     type='EncoderDecoder',
     data_preprocessor=data_preprocessor,
@@ -40,20 +53,6 @@ model = dict(
         align_corners=False,
         loss_decode=dict(type='PixelCrossEntropyLoss'),
     ),
-    auxiliary_head=[
-        dict(
-            type='FCNHead',
-            in_channels=1024,
-            in_index=2,
-            channels=256,
-            num_convs=1,
-            concat_input=False,
-            dropout_ratio=0.1,
-            num_classes=19,
-            norm_cfg=norm_cfg,
-            align_corners=False,
-            loss_decode=dict(type='PixelCrossEntropyLoss', loss_weight=0.4),
-        )
-    ],
+    auxiliary_head=[auxiliary_head],
     test_cfg=dict(mode='whole'),
 )
