@@ -16,6 +16,7 @@ from ...structures.pixel_targets import nearest
 from ...structures.running_stats import Ratio
 from ...structures.step import BRANCHES
 from ..losses.class_bank_contrast import class_bank_contrast
+from ..memory import Offer
 from ..sampling.class_groups import top_per_class
 from ..schedules import check_length, current_iter, in_iterations
 from .class_selectors import ClassSelectors
@@ -232,7 +233,7 @@ class ClassBankContrastHead(ContrastHead):
         limit = min(len(targets) * get_world_size() * self.rows_per_image(), self.bank.size)
         index, mask = top_per_class(labels, scores, self.num_classes, limit)
         offered = F.normalize(rows[index], dim=2) if self.bank.unit_rows else rows[index]
-        self.bank.stage(offered, mask, scores[index], limit, features)
+        self.bank.stage(Offer(offered, mask, scores[index], limit, features))
         known = (nearest(targets.labels, student.shape[2:]) != targets.ignore_index).sum()
         return {'good_rows': (labels != targets.ignore_index).sum() / known.clamp(min=1)}
 

@@ -16,6 +16,7 @@ from ...structures import SemiStep
 from ...structures.step import BRANCHES
 from ..distributed import gather_with_grad
 from ..losses.contrast import grouped_contrast
+from ..memory import Offer
 from ..sampling.anchor_sampling import closest_anchors, gather_pixels, sample_anchors, thin_out
 from ..schedules import current_iter, log_progress
 from .contrast_head import ContrastHead, anchor_mean, class_sums, group_by_class
@@ -269,7 +270,7 @@ class CSCContrastHead(ContrastHead):
             rows = torch.cat([regions.unsqueeze(2), rows], 2)
             mask = torch.cat([present.unsqueeze(2), mask], 2)
         rows, mask = group_by_class(rows), group_by_class(mask)
-        self.bank.stage(rows, mask, features=(sums, count))
+        self.bank.stage(Offer(rows, mask, features=(sums, count)))
 
 
 def _mean(total: Tensor, *counts: Tensor) -> tuple[Tensor, Tensor]:

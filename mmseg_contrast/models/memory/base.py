@@ -3,12 +3,42 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ...arguments import at_least
 from ..required_hook import RequiredHook
+
+
+class Offer(NamedTuple):
+    """What a step offers to a memory bank, on one rank.
+
+    Attributes:
+        candidates (Tensor): Embeddings of shape (C, K, D), oldest first.
+        mask (Tensor): Bool of shape (C, K); False entries are padding.
+        scores (Tensor, optional): Of shape (C, K); only the ``limit`` candidates of each class with the
+            highest scores over all ranks are offered.
+        limit (int, optional): Needed with ``scores``.
+        features (tuple[Tensor, Tensor], optional): Sums of the features of length 1 of each class in each
+            image, (B, C, D), and their numbers (B, C); for banks that ``follows_features``.
+    """
+
+    candidates: Tensor
+    mask: Tensor
+    scores: Tensor | None = None
+    limit: int | None = None
+    features: tuple[Tensor, Tensor] | None = None
+
+    def detach(self) -> Offer:
+        """Return the same without a gradient."""
+        scores, features = self.scores, self.features
+        return self._replace(
+            candidates=self.candidates.detach(),
+            scores=None if scores is None else scores.detach(),
+            features=None if features is None else (features[0].detach(), features[1]),
+        )
 
 
 class MemoryBank(nn.Module):
@@ -47,7 +77,7 @@ class MemoryBank(nn.Module):
         self.register_buffer('rows', torch.zeros(num_classes, size, channels))
         self.register_buffer('count', torch.zeros(num_classes, dtype=torch.long))
         self.register_buffer('updates', torch.zeros((), dtype=torch.long))
-        self._staged: tuple | None = None
+        self._staged: Offer | None = None
         self.hook = RequiredHook('MemoryBankHook', 'nothing writes the memory bank')
 
     @property
@@ -55,47 +85,28 @@ class MemoryBank(nn.Module):
         """Which rows hold an embedding, bool of shape (C, L)."""
         return torch.arange(self.size, device=self.count.device) < self.count.unsqueeze(1)
 
-    def stage(
-        self,
-        candidates: Tensor,
-        mask: Tensor,
-        scores: Tensor | None = None,
-        limit: int | None = None,
-        features: tuple[Tensor, Tensor] | None = None,
-    ) -> None:
+    def stage(self, offer: Offer) -> None:
         """Keep what a step offers for :meth:`commit`; every rank must stage in the same steps.
 
         Args:
-            candidates (Tensor): Embeddings of this rank, of shape (C, K, D), oldest first.
-            mask (Tensor): Bool of shape (C, K); False entries are padding.
-            scores (Tensor, optional): Of shape (C, K); only the ``limit`` candidates of each class
-                with the highest scores over all ranks are offered.
-            limit (int, optional): Needed with ``scores``.
-            features (tuple[Tensor, Tensor], optional): Sum of the features of each class in each image,
-                of length 1 before, (B, C, D), and their numbers (B, C). For banks that
-                ``follows_features``.
+            offer (Offer): What the step offers.
         """
-        scores = None if scores is None else scores.detach()
-        features = None if features is None else (features[0].detach(), features[1])
-        self._staged = candidates.detach(), mask, scores, limit, features
+        self._staged = offer.detach()
 
     @torch.no_grad()
     def commit(self) -> None:
         """Take what was staged, if anything was."""
         if self._staged is not None:
-            self.update(*self._staged)
+            self.update(self._staged)
             self._staged = None
 
     @abstractmethod
-    def update(
-        self,
-        candidates: Tensor,
-        mask: Tensor,
-        scores: Tensor | None,
-        limit: int | None,
-        features: tuple[Tensor, Tensor] | None,
-    ) -> None:
-        """Change the rows by what a step offers; the arguments are those of :meth:`stage`."""
+    def update(self, offer: Offer) -> None:
+        """Change the rows by what a step offers.
+
+        Args:
+            offer (Offer): What this rank has staged.
+        """
 
     def events(self) -> dict[str, Tensor]:
         """Say what the last update was like, for the log of each step; by default nothing."""

@@ -8,7 +8,7 @@ from mmengine.dist import all_gather, get_world_size
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from .base import MemoryBank
+from .base import MemoryBank, Offer
 
 
 @MODELS.register_module()
@@ -37,16 +37,9 @@ class ClassMemoryBank(MemoryBank):
         self.register_buffer('pointer', torch.zeros(num_classes, dtype=torch.long))
         self.register_buffer('written', torch.zeros(num_classes, size, dtype=torch.long))
 
-    def update(
-        self,
-        candidates: Tensor,
-        mask: Tensor,
-        scores: Tensor | None = None,
-        limit: int | None = None,
-        features: tuple[Tensor, Tensor] | None = None,
-    ) -> None:
+    def update(self, offer: Offer) -> None:
         """Enqueue the candidates; see :meth:`MemoryBank.update`."""
-        self.enqueue(candidates, mask, scores, limit)
+        self.enqueue(*offer[:4])
 
     @torch.no_grad()
     def enqueue(
@@ -61,10 +54,14 @@ class ClassMemoryBank(MemoryBank):
         Args:
             candidates (Tensor): Embeddings of this rank, of shape (C, K, D), oldest first.
             mask (Tensor): Bool of shape (C, K); False entries are padding.
-            scores (Tensor, optional): As of :meth:`MemoryBank.stage`.
+            scores (Tensor, optional): As of :class:`Offer`.
             limit (int, optional): Needed with ``scores``.
         """
-        self.write(*gather_candidates(candidates, mask, scores, limit))
+        self.propose(*gather_candidates(candidates, mask, scores, limit))
+
+    def propose(self, candidates: Tensor, mask: Tensor) -> None:
+        """Take the candidates of all ranks; as :meth:`write`, which a subclass may refuse."""
+        self.write(candidates, mask)
 
     @torch.no_grad()
     def write(self, candidates: Tensor, mask: Tensor) -> None:

@@ -11,7 +11,8 @@ from torch import Tensor
 from ...arguments import at_least, in_range, one_of
 from ...structures.running_stats import Ratio
 from ..device import without_autocast
-from .class_memory_bank import ClassMemoryBank, gather_candidates
+from .base import Offer
+from .class_memory_bank import ClassMemoryBank
 
 GATES = ('best', 'strict', 'official')
 CONSISTENCY, ENQUEUE = 0, 1
@@ -127,18 +128,11 @@ class ConsistencySeparationModule(ClassMemoryBank):
 
     # ------------------------------------------------------------------ a step
 
-    def update(
-        self,
-        candidates: Tensor,
-        mask: Tensor,
-        scores: Tensor | None = None,
-        limit: int | None = None,
-        features: tuple[Tensor, Tensor] | None = None,
-    ) -> None:
+    def update(self, offer: Offer) -> None:
         """Propose the two candidates of a step; see :meth:`MemoryBank.update`."""
         with without_autocast(self.rows):
-            if features is not None:
-                sums, counts = features
+            if offer.features is not None:
+                sums, counts = offer.features
                 if not self.pooled_mean:
                     # Eq. 8a takes the mean of each image first, so that no image outweighs another.
                     sums = sums / counts.clamp(min=1).unsqueeze(2)
@@ -151,7 +145,7 @@ class ConsistencySeparationModule(ClassMemoryBank):
                 if self.consistency:
                     plain = sums / counts.clamp(min=1).unsqueeze(1)
                     self.pull(plain if self.pooled_mean else directions, counts)
-            self.enqueue(candidates, mask, scores, limit)
+            super().update(offer)
 
     @torch.no_grad()
     def pull(self, means: Tensor, num_samples: Tensor) -> None:
@@ -180,23 +174,8 @@ class ConsistencySeparationModule(ClassMemoryBank):
         self.rows.mul_(scale.unsqueeze(2)).addcmul_(shift.unsqueeze(2), means.unsqueeze(1))
         self.sums.copy_(torch.where(accept, sums, self.sums))
 
-    @torch.no_grad()
-    def enqueue(
-        self,
-        candidates: Tensor,
-        mask: Tensor,
-        scores: Tensor | None = None,
-        limit: int | None = None,
-    ) -> None:
-        """Propose the candidates of all ranks as new rows; every rank must call this alike.
-
-        Args:
-            candidates (Tensor): Unit vectors of this rank, of shape (C, K, D), oldest first.
-            mask (Tensor): Bool of shape (C, K); False entries are padding.
-            scores (Tensor, optional): As of :meth:`MemoryBank.stage`.
-            limit (int, optional): Needed with ``scores``.
-        """
-        candidates, mask = gather_candidates(candidates, mask, scores, limit)
+    def propose(self, candidates: Tensor, mask: Tensor) -> None:
+        """Propose the enqueue candidate: unit vectors of shape (C, K, D) as new rows."""
         order, place, filled = self.plan(mask)
         index = order.unsqueeze(2).expand(-1, -1, self.channels)
         change = candidates.to(self.rows).gather(1, index)

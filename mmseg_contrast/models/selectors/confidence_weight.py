@@ -33,14 +33,6 @@ class ConfidenceWeight(Selector):
 
     @torch.no_grad()
     def forward(self, probs: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Ratio]]:
-        """Weigh the pixels.
-
-        Args:
-            probs (Tensor): Teacher probabilities of shape (B, C, H, W).
-            valid (Tensor): Bool of shape (B, H, W); False for padding and rotation borders.
-
-        Returns:
-            tuple[Tensor, dict]: Weights in [0, 1] of shape (B, H, W), and what to log.
-        """
+        """Weigh the pixels; see :meth:`Selector.forward`."""
         weight = probs.amax(1).pow(self.power) * valid
         return weight, {'confidence_weight': Ratio(weight.sum(), valid.sum())}

@@ -75,14 +75,9 @@ class DynamicConfidentRegionSelection(Selector):
 
     @torch.no_grad()
     def forward(self, probs: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Update the thresholds and mark the confident pixels.
+        """Update the thresholds and mark the confident pixels; see :meth:`Selector.forward`.
 
-        Args:
-            probs (Tensor): Teacher probabilities of shape (B, C, H, W), made in float32.
-            valid (Tensor): Bool of shape (B, H, W); False for padding and rotation borders.
-
-        Returns:
-            tuple[Tensor, dict]: Weights in {0, 1} of shape (B, H, W), and what to log.
+        The probabilities must have been made in float32.
         """
         labels, _, doubt = top_class(probs)
         # Invalid pixels are of one spare class, so that shapes never depend on the data.

@@ -30,13 +30,5 @@ class ThresholdMask(Selector):
 
     @torch.no_grad()
     def forward(self, probs: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mark the confident pixels.
-
-        Args:
-            probs (Tensor): Teacher probabilities of shape (B, C, H, W).
-            valid (Tensor): Bool of shape (B, H, W); False for padding and rotation borders.
-
-        Returns:
-            tuple[Tensor, dict]: Weights in {0, 1} of shape (B, H, W), and nothing to log.
-        """
+        """Mark the confident pixels; see :meth:`Selector.forward`."""
         return ((probs.amax(1) >= self.threshold) & valid).float(), {}

@@ -199,7 +199,7 @@ def test_classes_have_their_own_least_number_of_pixels():
     )
     student = head(samples_per_class=3, min_pixels=[5, 4, 5], enqueue_per_class=3)
     student.loss_by_step(step)
-    assert student.bank._staged[4][1].sum(0).tolist() == [3, 3, 0], (
+    assert student.bank._staged.features[1].sum(0).tolist() == [3, 3, 0], (
         'one image has enough of class 0'
     )
 
@@ -259,7 +259,9 @@ def test_anchor_filter_of_the_published_code(numbers):
         torch.autograd.grad(losses['loss_contrast'], params), torch.autograd.grad(expected, params)
     ):
         torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-5)
-    assert int(student.bank._staged[4][1].sum()) == labeled + len(used), 'the bank is offered all'
+    assert int(student.bank._staged.features[1].sum()) == labeled + len(used), (
+        'the bank is offered all'
+    )
 
 
 def test_pooled_mean_of_the_published_code():

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from sync_counter import SyncCounter
 
-from mmseg_contrast.models.memory import ClassMemoryBank
+from mmseg_contrast.models.memory import ClassMemoryBank, Offer
 
 CLASSES, SIZE, DIM = 3, 5, 4
 
@@ -87,7 +87,7 @@ def test_staged_rows_are_written_once_and_carry_no_gradient():
     bank.commit()
     assert int(bank.updates) == 0
     rows, mask = candidates(2, 3)
-    bank.stage(rows.requires_grad_(), mask)
+    bank.stage(Offer(rows.requires_grad_(), mask))
     assert not bank.rows.any(), 'staging must not touch the bank'
     bank.commit()
     assert bank.count.tolist() == mask.sum(1).tolist()
@@ -151,7 +151,7 @@ def test_saved_and_loaded_goes_on_alike():
 def test_has_no_host_sync():
     bank = ClassMemoryBank(CLASSES, SIZE, DIM)
     with SyncCounter() as counter:
-        bank.stage(*candidates(2, 3))
+        bank.stage(Offer(*candidates(2, 3)))
         bank.commit()
         bank.statistics()
     assert dict(counter.counts) == {}
@@ -174,7 +174,7 @@ def fill_on_rank(rank, world_size, folder):
     for seed in range(4):
         rows, mask = candidates(6, seed)
         part = slice(3 * rank, 3 * rank + 3)
-        bank.stage(rows[:, part], mask[:, part])
+        bank.stage(Offer(rows[:, part], mask[:, part]))
         bank.commit()
     torch.save(bank.state_dict(), f'{folder}/{rank}.pth')
     torch.distributed.destroy_process_group()

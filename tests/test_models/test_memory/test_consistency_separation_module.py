@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from sync_counter import SyncCounter
 
-from mmseg_contrast.models.memory import ConsistencySeparationModule
+from mmseg_contrast.models.memory import ConsistencySeparationModule, Offer
 
 CLASSES, SIZE, DIM = 3, 6, 8
 V = CLASSES * (CLASSES - 1)
@@ -33,7 +33,7 @@ def stage(bank, features, filled):
     count = filled.sum(2)
     sums = (features * filled.unsqueeze(3)).sum(2)
     rows, mask = (x.transpose(0, 1).flatten(1, 2) for x in (features, filled))
-    bank.stage(rows, mask, features=(sums, count))
+    bank.stage(Offer(rows, mask, features=(sums, count)))
     return rows, mask
 
 
@@ -207,7 +207,7 @@ def test_a_mean_of_means_is_no_mean_of_all():
     step(bank, 1, share=1.0)
     before = bank.rows.clone()
     rows, mask = stage(bank, features, filled)
-    sums, counts = bank._staged[4]
+    sums, counts = bank._staged.features
     image_means = (sums / counts.unsqueeze(2)).sum(0)
     bank.commit()
     expected = features[0].mean(1) + features[1, :, 0]
@@ -229,7 +229,8 @@ def test_a_refused_update_changes_nothing_but_the_counters(gate):
     before = {k: v.clone() for k, v in bank.state_dict().items()}
     one_place = torch.eye(DIM)[0].expand(CLASSES, 4, DIM)
     full = torch.ones(CLASSES, 4, dtype=torch.bool)
-    bank.stage(one_place, full, features=(4 * one_place[None, :, 0], torch.full((1, CLASSES), 4)))
+    features = 4 * one_place[None, :, 0], torch.full((1, CLASSES), 4)
+    bank.stage(Offer(one_place, full, features=features))
     bank.commit()
     changed = {k for k, v in bank.state_dict().items() if not torch.equal(v, before[k])}
     assert changed == {'rejects', 'proposed', 'accepted', 'running_means', 'updates'}
@@ -269,7 +270,7 @@ def test_ungated_consistency_collapses_the_bank():
         for seed in range(40):
             # As in the paper, more pixels are sampled than rows are written.
             rows, mask = stage(bank, *samples(seed, share=1.0))
-            bank.stage(rows[:, :1], mask[:, :1], features=bank._staged[4])
+            bank.stage(Offer(rows[:, :1], mask[:, :1], features=bank._staged.features))
             bank.commit()
         spreads.append(float(bank.statistics()['intra_spread']))
     assert spreads[1] < 0.5 * spreads[0]
