@@ -53,8 +53,8 @@ class MemoryBankHook(Hook):
         dataset = runner.train_dataloader.dataset
         first = dataset.datasets[0] if isinstance(dataset, ConcatDataset) else dataset
         for head in model.modules():
-            if isinstance(head, ClassBankContrastHead) and head.labeled_images is None:
-                head.labeled_images = len(first)
+            if isinstance(head, ClassBankContrastHead):
+                head.count_labeled_images(len(first))
         classes = getattr(dataset, 'metainfo', {}).get('classes')
         self.classes = classes or [str(i) for i in range(getattr(model, 'num_classes', 0))]
 

@@ -17,7 +17,8 @@ from ..hooks.mean_teacher_hook import unwrap_segmentor
 
 @contextmanager
 def _named(visualizer: Visualizer, branch: str) -> Iterator[None]:
-    # Both branches paint the same images, which would overwrite each other.
+    # Both branches paint the same images, which would overwrite each other. MMSeg's hook has no option
+    # for the names, and calls the visualizer itself.
     paint = visualizer.add_datasample
     visualizer.add_datasample = lambda name, *args, **kwargs: paint(
         f'{branch}_{name}', *args, **kwargs

@@ -203,6 +203,15 @@ class ClassBankContrastHead(ContrastHead):
     def _bank_has_started(self) -> bool:
         return current_iter() >= in_iterations(self.bank_start)
 
+    def count_labeled_images(self, number: int) -> None:
+        """Take the number of labelled images, unless the config gives it.
+
+        Args:
+            number (int): Images of the first source.
+        """
+        if self.labeled_images is None:
+            self.labeled_images = number
+
     def rows_per_image(self) -> int:
         """Return how many rows of each class the bank takes for each labelled image."""
         share = 1 if self.labeled_images is None else self.bank.size / self.labeled_images
