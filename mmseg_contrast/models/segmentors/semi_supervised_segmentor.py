@@ -323,23 +323,23 @@ class SemiSupervisedSegmentor(EncoderDecoder):
             return super().loss(inputs, data_samples)
         log = LossLog(self.running_stats)
 
-        # 1. Read the labelled images. There may be none; then all that follows gets 0 images.
+        # 1. Read the labelled images. A batch may have none: all that follows also works on 0 images.
         labeled = self._read_labeled(inputs, data_samples)
 
-        # 2. Pseudo-label: the teacher predicts the weak images, the selector weighs its pixels.
+        # 2. Pseudo-label: the teacher predicts the weak images, the selector says which pixels to trust.
         pseudo = self._pseudo_label(inputs, data_samples, log)
         class_weight = self._weigh_classes(labeled, pseudo, log)
 
-        # 3. Mix: one `Mixed` for each view. The labelled images are mixed with the first.
+        # 3. Mix: one `Mixed` for each view of the unlabelled images; the first has the labelled ones too.
         mixed = self._mix(labeled, pseudo, inputs)
 
-        # 4. Student: one forward of all of them, un-mixed so that logits and targets match by pixel.
+        # 4. Student: one forward of all images; its outputs are un-mixed, so that they match the targets.
         step = self._run_student(mixed, labeled, pseudo, class_weight)
         if self.selector is not None:
             known = len(step.labeled)
             self.selector.observe(step.logits[:known].detach(), step.labeled.labels)
 
-        # 5. Terms: the heads' losses on labels, those on pseudo-labels for each view, the contrast.
+        # 5. Terms: losses on labels, losses on pseudo-labels for each view, contrast.
         log.add('sup', self.loss_by_gt(step))
         for view in step.views:
             log.add(view.name, *self.loss_by_pseudo(view, class_weight), weight=view.weight)
@@ -404,7 +404,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
     def _weigh_classes(
         self, labeled: LabeledImages, pseudo: PseudoLabels, log: LossLog
     ) -> Tensor | None:
-        """Count the classes before they are mixed; return the factor of each, if there is one."""
+        """Count the classes before any mixing, and return the factor of each; None weighs all alike."""
         known = labeled.targets[: labeled.num_in_domain]
         if len(known) and len(pseudo):
             log.add('sup', stats={'share_per_class': _shares(known, self.num_classes)})
@@ -444,7 +444,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         features, logits = self._run_net(
             self, _join([each.images for each in mixed]), [len(each.pseudo) for each in mixed]
         )
-        # Back into one part for each view, each un-mixed in its own way.
+        # Split by view again; each view is un-mixed in its own way.
         sizes = [len(each.images) for each in mixed]
         aligned = [each.align(part) for each, part in zip(mixed, logits.split(sizes))]
         first = mixed[0]
@@ -455,7 +455,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
                 StudentOutput(self._prefix(view), output, each.pseudo, view.weight)
                 for view, output, each in zip(self.views, outputs, mixed)
             ]
-        # Where the mixing has moved the pixels of the first view, what was computed before it does not match.
+        # Once the mixing has moved the targets, samples and teacher features from before it no longer match.
         moved = first.moved
         return SemiStep(
             student=features if len(mixed) == 1 else features[: sizes[0]],
