@@ -815,8 +815,13 @@ def test_ablations_change_config_and_model(name, options):
             continue
         part = model
         for step in path:
+            if isinstance(part, torch.nn.ModuleList) and not step.isdigit():
+                (part,) = part  # a config may give the one entry of a list without the list
             part = part[int(step)] if step.isdigit() else getattr(part, step, None)
         value = model.semi_train_cfg.burn_in if value == 'burn_in' else value
+        if value is None and isinstance(part, torch.nn.ModuleList):
+            value = []  # no loss is an empty list of them
+            part = tuple(part)
         assert part == (tuple(value) if isinstance(value, list) else value)
 
 
