@@ -206,6 +206,12 @@ def run(rank, world_size, folder):
         ratio = Ratio(torch.tensor(part), torch.tensor(whole))
         stats.add({'ratio': ratio, 'mean': torch.tensor(float(rank)), 'ramp': 0.5})
     torch.save(stats.pop(), f'{folder}/stats_{rank}.pth')
+    # What the one counts the other may lack, or meet in another order.
+    own_stats = {f'own{rank}': Ratio(torch.tensor(rank + 1), torch.tensor(4))}
+    both = {'both_per_class': torch.tensor([1.0 + rank, 5.0]), 'count': torch.tensor(rank)}
+    for part in (own_stats, both) if rank else (dict(reversed(both.items())),):
+        stats.add(part)
+    torch.save([stats.pop(), stats.pop()], f'{folder}/other_stats_{rank}.pth')
     torch.save(sure_selections(slice(rank, rank + 1)), f'{folder}/sure_{rank}.pth')
     for name, gather in (('burn_in', True), ('own_keys', False)):
         result = step(*own(burn_in_cfg(gather_keys=gather)))

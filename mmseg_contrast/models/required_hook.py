@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
 
 from ..problem import SetupError
@@ -23,8 +26,21 @@ class RequiredHook:
         self.otherwise = otherwise
         self.announced = False
 
-    def announce(self) -> None:
-        """Note that the hook is there."""
+    def announce(self, hooks: Sequence[Hook]) -> None:
+        """Note that the hook is there, once.
+
+        Args:
+            hooks (Sequence[Hook]): The hooks of the run.
+
+        Raises:
+            SetupError: If there are several, each of which would do the work again.
+        """
+        number = sum(type(hook).__name__ == self.hook for hook in hooks)
+        if number > 1:
+            raise SetupError(
+                f'custom_hooks has {number} of {self.hook}, and each would update the same again: leave '
+                'one.'
+            )
         self.announced = True
 
     def check(self) -> None:

@@ -36,9 +36,10 @@ def check_length(length: float, name: str) -> None:
         name (str): What to call it in the error.
 
     Raises:
-        ValueError: If it is negative, or above 1 and no whole number.
+        ValueError: If it is negative, above 1 and no whole number, or 1.0, which may mean either.
     """
-    if length < 0 or (length >= 1 and length != int(length)):
+    whole = length == int(length) and not (isinstance(length, float) and length == 1)
+    if length < 0 or (length >= 1 and not whole):
         raise ValueError(
             f'{name}={length} is neither a whole number of iterations nor a share of the training in '
             '(0, 1): give one of them, or 0.'

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from mmengine.dist import all_reduce, get_world_size
+from mmengine.dist import all_gather_object, all_reduce, get_world_size
 from torch import Tensor
 
 
@@ -47,8 +47,7 @@ class RunningStats:
         """Add one step's statistics.
 
         Args:
-            stats (dict): Floats, scalar tensors or 1-d tensors by name, or ratios of such tensors. Every
-                process adds the same names.
+            stats (dict): Floats, scalar tensors or 1-d tensors by name, or ratios of such tensors.
         """
         for name, value in stats.items():
             part, whole = value if isinstance(value, Ratio) else (value, 1)
@@ -57,6 +56,8 @@ class RunningStats:
 
     def pop(self) -> dict[str, float | list[float]]:
         """Return the mean of each statistic since the last call, over all processes, and start anew.
+
+        Every process must call it, and may lack statistics that others have.
 
         Returns:
             dict: Floats, and lists for 1-d tensors. Ratios that were undefined all the time are left
@@ -71,6 +72,8 @@ class RunningStats:
                 rows[name] = torch.stack([part, whole]).float()
             else:
                 means[name] = part / whole
+        if get_world_size() > 1:
+            rows = _rows_of_all(rows)
         if rows:
             flat = torch.cat(
                 [row.flatten(1) if row.ndim > 1 else row[:, None] for row in rows.values()], 1
@@ -86,7 +89,19 @@ class RunningStats:
                 means[name] = values
             elif not math.isnan(values[0]):
                 means[name] = values[0]
-        return {name: means[name] for name in sums if name in means}
+        return {name: means[name] for name in {**sums, **rows} if name in means}
+
+
+def _rows_of_all(rows: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Add zeros for what only other processes have counted, in the same order in each of them."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for each in all_gather_object({name: tuple(row.shape) for name, row in rows.items()}):
+        shapes = {**each, **shapes}
+    device = next(iter(rows.values())).device if rows else 'cpu'
+    return {
+        name: rows[name] if name in rows else torch.zeros(shape, device=device)
+        for name, shape in shapes.items()
+    }
 
 
 def name_by_class(name: str, classes: Sequence[str], values: Sequence[float]) -> dict[str, float]:

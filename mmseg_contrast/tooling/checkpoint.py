@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+import pickletools
 import zipfile
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -73,7 +74,11 @@ def check_checkpoint(path: str | Path, resume: bool = False) -> None:
     """
     try:
         checkpoint = _load(Path(path))
-    except pickle.UnpicklingError:
+    except pickle.UnpicklingError as error:
+        if kind := _pickled_object(Path(path)):
+            raise ValueError(
+                f'{path} holds a whole {kind} and not its weights: save its state_dict() instead'
+            ) from error
         return
     weights = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else None
     if not isinstance(weights, dict) or not any(map(torch.is_tensor, weights.values())):
@@ -84,6 +89,23 @@ def check_checkpoint(path: str | Path, resume: bool = False) -> None:
             f'{path} holds weights and no {missing[0]}, so that no run can go on from it: start a new '
             f'run from it with --cfg-options load_from={path}'
         )
+
+
+def _pickled_object(path: Path) -> str | None:
+    """Return the type of what was saved whole, such as a module; None for a dict, or if not known."""
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as file:
+        for name in file.namelist():
+            if name.endswith('/data.pkl'):
+                # The first opcode says what it is, without building it.
+                opcodes = pickletools.genops(file.read(name))
+                first, of, _ = next(
+                    each for each in opcodes if each[0].name not in ('PROTO', 'FRAME')
+                )
+                if first.name == 'GLOBAL' and of != 'collections OrderedDict':
+                    return of.rpartition(' ')[2].rpartition('.')[2]
+    return None
 
 
 def _load(path: Path) -> Any:

@@ -25,7 +25,12 @@ def test_length_zero_is_a_step():
 
 @pytest.mark.parametrize(
     ('start', 'length', 'named'),
-    [(-1, 2, r'ramp\.start=-1'), (0, -0.1, r'ramp\.length=-0\.1'), (0, 2.5, r'ramp\.length=2\.5')],
+    [
+        (-1, 2, r'ramp\.start=-1'),
+        (0, -0.1, r'ramp\.length=-0\.1'),
+        (0, 2.5, r'ramp\.length=2\.5'),
+        (0, 1.0, r'ramp\.length=1\.0'),
+    ],
 )
 def test_what_is_no_length_is_named(start, length, named):
     with pytest.raises(ValueError, match=f'{named} is neither a whole number of iterations nor'):

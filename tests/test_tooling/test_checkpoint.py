@@ -89,6 +89,17 @@ def test_what_mmengine_alone_may_load_is_left_to_it(tmp_path):
     check_checkpoint(tmp_path / 'module.pth')
 
 
+@pytest.mark.parametrize('kind', [torch.nn.Linear, torch.nn.ReLU])
+def test_a_module_saved_whole_is_told(tmp_path, kind):
+    path = tmp_path / 'module.pth'
+    torch.save(kind(1, 1) if kind is torch.nn.Linear else kind(), path)
+    with pytest.raises(ValueError) as error:
+        check_checkpoint(path)
+    assert str(error.value) == (
+        f'{path} holds a whole {kind.__name__} and not its weights: save its state_dict() instead'
+    )
+
+
 def a_folder(path):
     path.mkdir()
     return 'is a folder: give the path of a .pth file in it'

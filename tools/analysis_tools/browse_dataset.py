@@ -3,6 +3,7 @@
 import argparse
 import random
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -13,7 +14,10 @@ from mmengine.runner import Runner
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from mmseg_contrast.datasets.checks import parts_of, source_of
 from mmseg_contrast.datasets.files import IGNORE_INDEX
+from mmseg_contrast.engine.checks.data import check_labels
+from mmseg_contrast.engine.checks.network import check_preprocessor, check_sample
 from mmseg_contrast.files import write_file
 from mmseg_contrast.models.mixing import Mixing
 from mmseg_contrast.models.segmentors import StudentView
@@ -62,6 +66,9 @@ def next_batches(cfg: Config, num: int, seed: int) -> tuple[dict[str, Tensor], d
     Returns:
         tuple[dict[str, Tensor], dict, dict]: RGB images in [0, 255], shape (B, 3, H, W), by
         branch; their data samples by branch; and classes and palette.
+
+    Raises:
+        SetupError: If there is nothing that could be drawn.
     """
     random.seed(seed)
     np.random.seed(seed)
@@ -69,12 +76,29 @@ def next_batches(cfg: Config, num: int, seed: int) -> tuple[dict[str, Tensor], d
     # One process, so that the seed decides; no normalisation, so that it can be looked at.
     loader_cfg = {**cfg.train_dataloader, 'num_workers': 0, 'persistent_workers': False}
     loader = Runner.build_dataloader(loader_cfg, seed=seed)
+    metainfo = loader.dataset.metainfo
+    for key in ('classes', 'palette'):
+        if not metainfo.get(key):
+            raise SetupError(
+                f'the data set has no {key}: give metainfo=dict(classes=(...), palette=[[r, g, b], ...]).'
+            )
+    if not cfg.model.get('data_preprocessor'):
+        raise SetupError('the model has no data_preprocessor: give one, which says how to pad.')
     plain = {'mean': None, 'std': None, 'bgr_to_rgb': True, 'rgb_to_bgr': False}
     preprocessor = MODELS.build({**cfg.model.data_preprocessor, **plain})
+    size = preprocessor.size and tuple(preprocessor.size)
+    problems = check_preprocessor(SimpleNamespace(data_preprocessor=preprocessor))
+    for part in parts_of(loader.dataset):
+        problems += check_sample(part, source_of(part).place, size)
+    if problems:
+        raise SetupError(problems[0])
 
     images: dict[str, Tensor] = {}
     samples: dict[str, list] = {}
     for batch in loader:
+        problems = check_labels(batch, len(metainfo['classes']), {IGNORE_INDEX})
+        if problems:
+            raise SetupError(problems[0])
         batch = preprocessor(batch, training=True)
         if not isinstance(batch['inputs'], dict):
             batch = {key: {'sup': value} for key, value in batch.items()}
@@ -84,12 +108,6 @@ def next_batches(cfg: Config, num: int, seed: int) -> tuple[dict[str, Tensor], d
             samples.setdefault(branch, []).extend(batch['data_samples'][branch])
         if min(map(len, images.values())) >= num:
             break
-    metainfo = loader.dataset.metainfo
-    for key in ('classes', 'palette'):
-        if not metainfo.get(key):
-            raise SetupError(
-                f'the data set has no {key}: give metainfo=dict(classes=(...), palette=[[r, g, b], ...]).'
-            )
     return images, samples, {key: metainfo[key] for key in ('classes', 'palette')}
 
 

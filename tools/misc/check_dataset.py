@@ -158,7 +158,8 @@ def main(argv: list[str] | None = None) -> int:
     problems += check(sources, args.max_images)
     for problem in problems:
         print(f'PROBLEM {problem}')
-    print(f'{len(problems)} problems found.' if problems else 'No problem found.')
+    said = {0: 'No problem found.', 1: '1 problem found.'}
+    print(said.get(len(problems), f'{len(problems)} problems found.'))
     return len(problems)
 
 

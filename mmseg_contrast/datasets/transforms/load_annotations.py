@@ -27,6 +27,7 @@ class LoadAnnotations(mmseg.datasets.transforms.LoadAnnotations):
     - reduce_zero_label
     - label_map (optional)
     - ori_shape and exif_orientation (optional): what :class:`LoadImageFromFile` tells of the image
+    - img_shape (optional): its size now, which the mask may have too
 
     Modified Keys:
 
@@ -49,10 +50,16 @@ class LoadAnnotations(mmseg.datasets.transforms.LoadAnnotations):
         Returns:
             np.ndarray: Stored ids, uint8 of shape (H, W).
         """
-        path = results['seg_map_path']
+        path = results.get('seg_map_path')
+        if path is None:
+            what = f'{results.get("img_path", "the image")} has no mask in its data set'
+            remedy = "load the valid map of unlabelled images by dict(type='LoadValidMap')"
+            raise SetupError(Problem('LoadAnnotations', what, remedy))
         stored = read_mask(path, self.imdecode_backend, self.backend_args)
         size = results.get('ori_shape')
-        if size is not None:
+        # A mask that is loaded after the resizing may have been stored at that size.
+        resized = stored.shape == tuple(results.get('img_shape', size or ())[:2])
+        if size is not None and not (resized and results['img_shape'] != size):
             image = results.get('img_path', 'the image')
             _check_size(path, stored.shape, image, size, results.get('exif_orientation', 1))
         return stored

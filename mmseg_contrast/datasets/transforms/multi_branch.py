@@ -9,6 +9,8 @@ from mmcv.transforms import BaseTransform
 from mmengine.dataset import Compose
 from mmseg.registry import TRANSFORMS
 
+from ...problem import SetupError
+
 
 @TRANSFORMS.register_module()
 class MultiBranch(BaseTransform):
@@ -81,7 +83,7 @@ class MultiBranch(BaseTransform):
             if packed is None:
                 return None
             if 'inputs' not in packed or 'data_samples' not in packed:
-                raise ValueError(
+                raise SetupError(
                     f"The pipeline of branch '{branch}' gives {sorted(packed)} and not 'inputs' "
                     "and 'data_samples': end it with dict(type='PackSegInputs')."
                 )

@@ -11,6 +11,8 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 from mmseg.registry import TRANSFORMS
 
+from ...problem import SetupError
+
 
 def _enhance(magnitude: float) -> float:
     """Factor of the four 'enhance' operations: 0.1 at magnitude 0, 1.9 at 10."""
@@ -114,7 +116,7 @@ class RandAugmentColor(BaseTransform):
         """
         img = results['img']
         if img.dtype != np.uint8:
-            raise ValueError(
+            raise SetupError(
                 f'RandAugmentColor works on 8-bit images and {results.get("img_path", "img")} is '
                 f'{img.dtype}: leave it out of the strong pipeline (ColorJitter takes 16-bit '
                 'and float images).'

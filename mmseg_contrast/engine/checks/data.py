@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from mmseg.datasets import BaseSegDataset
 from mmseg.datasets.transforms import RandomCrop
+from mmseg.structures import SegDataSample
 from torch import nn
 from torch.utils.data import DataLoader
 
+from ...datasets import MultiSourceSampler
 from ...datasets.checks import (
     check_crop,
     check_ids,
@@ -179,12 +181,15 @@ def check_labels(
     return []
 
 
-def check_classes(datasets: Sequence[BaseSegDataset], model: Any) -> list[Problem]:
+def check_classes(
+    datasets: Sequence[BaseSegDataset], model: Any, place: str | None = None
+) -> list[Problem]:
     """Compare the classes of the data sets with each other and with the model.
 
     Args:
         datasets (Sequence[BaseSegDataset]): The sources of the training data.
         model (Any): The segmentor; its ``decode_head`` knows ``num_classes``.
+        place (str, optional): What to call all but the first. Defaults to None: their type.
 
     Returns:
         list[Problem]: What differs.
@@ -196,7 +201,7 @@ def check_classes(datasets: Sequence[BaseSegDataset], model: Any) -> list[Proble
             what = f'its classes {tuple(other)} differ from those of the first source, '
             what += f'{tuple(classes[0])}'
             remedy = 'give all sources the same metainfo, and unlabelled ones like=<labelled type>'
-            problems.append(Problem(type(dataset).__name__, what, remedy))
+            problems.append(Problem(place or type(dataset).__name__, what, remedy))
     if not datasets or classes[0] is None:
         return problems
     for place in ('decode_head', 'auxiliary_head'):
@@ -271,3 +276,55 @@ def check_batch_size(loader: DataLoader) -> list[Problem]:
         return []
     what = f'batch_size={loader.batch_size}, but its sampler.batch_size={drawn} mixes the sources'
     return [Problem('train_dataloader', what, 'give both the same number')]
+
+
+def check_original_size(batch: Mapping[str, Any] | None) -> list[Problem]:
+    """Look for masks of a validation that are not of the size of the image as loaded.
+
+    Predictions are brought back to that size before they are compared.
+
+    Args:
+        batch (Mapping, optional): A batch as collated.
+
+    Returns:
+        list[Problem]: At most one.
+    """
+    for sample in (batch or {}).get('data_samples', []):
+        if not isinstance(sample, SegDataSample) or not {'gt_sem_seg', 'ori_shape'} <= {
+            *sample.all_keys()
+        }:
+            continue
+        mask, size = tuple(sample.gt_sem_seg.data.shape[-2:]), tuple(sample.ori_shape[:2])
+        if mask != size:
+            path = getattr(sample, 'seg_map_path', None) or getattr(sample, 'img_path', 'a mask')
+            what = f'the label map is {mask[0]} x {mask[1]}, and the image as loaded {size[0]} x {size[1]} '
+            what += '(height x width)'
+            remedy = 'load masks of the size of their images, after Resize in the test pipeline'
+            return [Problem(path, what, remedy)]
+    return []
+
+
+def check_sets_of_each_process(datasets: Sequence[BaseSegDataset], sampler: Any) -> list[Problem]:
+    """Look for a sampler that may give one process no image of a set that the others have.
+
+    Processes wait for each other in what they do with a set, and would wait for ever.
+
+    Args:
+        datasets (Sequence[BaseSegDataset]): The sources of the training data.
+        sampler (Any): The sampler of the training data.
+
+    Returns:
+        list[Problem]: At most one.
+    """
+    sets = {
+        frozenset(transform.branch_pipelines)
+        for dataset in datasets
+        for transform in dataset.pipeline.transforms
+        if isinstance(transform, MultiBranch)
+    }
+    if len(sets) < 2 or isinstance(sampler, MultiSourceSampler):
+        return []
+    what = f'{type(sampler).__name__} may give a process a batch without labelled or unlabelled images, '
+    what += 'for which the other processes would wait'
+    remedy = "take dict(type='MultiSourceSampler', batch_size=..., source_ratio=[1, 1])"
+    return [Problem('train_dataloader.sampler', what, remedy)]

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from mmengine.hooks import Hook
 from mmseg.datasets import BaseSegDataset
+from mmseg.datasets.transforms import PackSegInputs, RandomCrop
 from mmseg.models import EncoderDecoder, SegDataPreProcessor
+from mmseg.models.decode_heads.cascade_decode_head import BaseCascadeDecodeHead
 from torch import Tensor, nn
 
 from ...datasets import UnlabeledDataset
 from ...datasets.checks import random_numbers_kept
+from ...datasets.transforms import MultiBranch
 from ...models.decode_heads import ContrastHead
 from ...models.memory import MemoryBank
 from ...models.segmentors import ContrastivePretrainer, SemiSupervisedSegmentor
@@ -87,6 +90,63 @@ def check_sample(
     return []
 
 
+def check_alignment(dataset: BaseSegDataset, place: str) -> list[Problem]:
+    """Compare image and label map of a first sample where the pipeline cuts or packs them together.
+
+    Args:
+        dataset (BaseSegDataset): A data set for training.
+        place (str): What to call it.
+
+    Returns:
+        list[Problem]: At most one. A mask that is loaded after the resizing is not resized, as validation
+        wants it; in training the pixels of a crop would be labelled by others.
+    """
+    with random_numbers_kept():
+        results = dataset.get_data_info(0)
+        for transform in dataset.pipeline.transforms:
+            if isinstance(transform, RandomCrop | MultiBranch | PackSegInputs):
+                labels, image = results.get('gt_seg_map'), results.get('img')
+                if labels is not None and image is not None and labels.shape != image.shape[:2]:
+                    (height, width), (rows, columns) = image.shape[:2], labels.shape
+                    what = f'{type(transform).__name__} gets an image of {height} x {width} and a label '
+                    what += f'map of {rows} x {columns} (height x width)'
+                    remedy = 'load the masks before Resize and other changes of the geometry'
+                    return [Problem(place, what, remedy)]
+            results = transform(results)
+            if results is None or isinstance(transform, MultiBranch | PackSegInputs):
+                break
+    return []
+
+
+def check_padding(
+    batch: Mapping[str, Any] | None, model: nn.Module, ignored: Collection[int]
+) -> list[Problem]:
+    """Look for label maps that the preprocessor pads with a label that is no class and not ignored.
+
+    Args:
+        batch (Mapping, optional): A batch for training, as collated.
+        model (nn.Module): The segmentor.
+        ignored (Collection[int]): Labels beside the classes that the losses pay no heed to.
+
+    Returns:
+        list[Problem]: At most one; none where nothing needs padding.
+    """
+    size, fill = (
+        padded_size(model),
+        getattr(getattr(model, 'data_preprocessor', None), 'seg_pad_val', None),
+    )
+    if size is None or fill is None or fill in ignored or batch is None:
+        return []
+    samples = batch.get('data_samples', [])
+    groups = samples.values() if isinstance(samples, Mapping) else [samples]
+    for sample in (each for group in groups for each in group if each is not None):
+        if 'gt_sem_seg' in sample and tuple(sample.gt_sem_seg.data.shape[-2:]) != size:
+            what = f'seg_pad_val={fill} fills the label map of {getattr(sample, "img_path", "an image")}, '
+            what += f'which is smaller than size={size}, with a label that counts'
+            return [Problem('model.data_preprocessor', what, f'set it to {max(ignored)}')]
+    return []
+
+
 def check_network(model: nn.Module, images: int, size: tuple[int, int] | None) -> list[Problem]:
     """Send images without values through the network, which takes no memory and little time.
 
@@ -111,6 +171,10 @@ def check_network(model: nn.Module, images: int, size: tuple[int, int] | None) -
             stages = model.extract_feat(batch)
             for name, head in _heads(model):
                 place = name
+                if isinstance(head, BaseCascadeDecodeHead):
+                    what = f'{type(head).__name__} refines the output of another head, and is the only one'
+                    remedy = 'take another decode head, or CascadeEncoderDecoder with labels alone'
+                    return [Problem(place, what, remedy)]
                 output = head.forward(stages)
                 if place == 'model.decode_head' and semi and not isinstance(output, Tensor):
                     what = (

@@ -52,6 +52,7 @@ def check_schedules(runner: Runner) -> list[Problem]:
     epochs = runner.max_epochs if isinstance(runner.train_loop, EpochBasedTrainLoop) else None
     problems = check_param_schedulers(runner.param_schedulers, total, epochs)
     problems += check_rates(runner.optim_wrapper)
+    problems += check_custom_keys(runner.cfg.get('optim_wrapper'), model)
     problems += check_starts(model, total)
     problems += check_averages(runner.hooks, total - getattr(model, 'burn_in', 0))
     interval = getattr(runner.train_loop, 'val_interval', None)
@@ -168,6 +169,29 @@ def check_rates(optim_wrapper: Any) -> list[Problem]:
     return problems
 
 
+def check_custom_keys(optim_wrapper: Any, model: nn.Module) -> list[Problem]:
+    """Look for rates of parameters that the model does not have.
+
+    Args:
+        optim_wrapper (Mapping): Config of the optimiser's wrapper; anything else has no such rates.
+        model (nn.Module): The segmentor.
+    """
+    if not isinstance(optim_wrapper, Mapping):
+        return []
+    keys = (optim_wrapper.get('paramwise_cfg') or {}).get('custom_keys') or {}
+    names = [name for name, each in model.named_parameters() if each.requires_grad]
+    # As in MMEngine, a key is any part of a name.
+    return [
+        Problem(
+            f'optim_wrapper.paramwise_cfg.custom_keys.{key}',
+            'no parameter that is trained has this in its name, so that it does nothing',
+            'correct it, or leave it out',
+        )
+        for key in keys
+        if not any(key in name for name in names)
+    ]
+
+
 def check_starts(model: nn.Module, total: int) -> list[Problem]:
     """Compare ramps and starts of the model's parts with the length of the training.
 
@@ -199,8 +223,12 @@ def check_starts(model: nn.Module, total: int) -> list[Problem]:
 
 def _own_modules(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Yield the modules by their place in the config, but for the teacher's copies."""
+    # One loss is given without a list.
+    alone = len(getattr(model, 'unsup_loss', ())) == 1
     for name, module in model.named_modules():
         if name and name.split('.')[0] != 'teacher':
+            if alone and name.startswith('unsup_loss.0'):
+                name = name.replace('.0', '', 1)
             yield f'model.{name}', module
 
 

@@ -1,6 +1,6 @@
 """Complaining before the first iteration, not hours later."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mmengine.config import Config
 from mmengine.dist import get_world_size
@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from ...datasets.checks import parts_of, source_of
+from ...datasets.checks import parts_of, random_numbers_kept, source_of
 from ...models.segmentors import ContrastivePretrainer
 from ...problem import Problem, SetupError
 from ...structures.pixel_targets import IGNORE_INDEX
@@ -21,11 +21,15 @@ from ..checks.data import (
     check_fills,
     check_labels,
     check_number,
+    check_original_size,
+    check_sets_of_each_process,
 )
-from ..checks.loops import check_epochs_end
+from ..checks.loops import check_epochs_end, check_scores
 from ..checks.network import (
+    check_alignment,
     check_bank_is_filled,
     check_network,
+    check_padding,
     check_preprocessor,
     check_sample,
     check_trainable,
@@ -65,6 +69,7 @@ class CheckSetupHook(Hook):
             runner.logger.warning(str(problem))
         loader = runner.train_dataloader
         _raise_first(check_epochs_end(runner.train_loop, loader.sampler))
+        _raise_first(check_scores(runner))
         parts = parts_of(loader.dataset)
         model = unwrap(runner.model)
         _raise_first(check_classes(parts, model))
@@ -73,6 +78,8 @@ class CheckSetupHook(Hook):
         _raise_first(check_trainable(model))
         _raise_first(check_bank_is_filled(model, runner.hooks))
         _raise_first(check_batch_size(loader))
+        if get_world_size() > 1:
+            _raise_first(check_sets_of_each_process(parts, loader.sampler))
         ignored = ignored_labels(model)
         counts = getattr(loader.sampler, 'counts', None)
         sources = [loader.dataset] if counts is None else loader.dataset.datasets
@@ -82,12 +89,20 @@ class CheckSetupHook(Hook):
         for part in parts:
             _raise_first(check_dataset(part, ignored=ignored))
             _raise_first(check_fills(part, ignored))
-            _raise_first(check_sample(part, source_of(part).place, size))
+            place = source_of(part).place
+            _raise_first(check_alignment(part, place))
+            _raise_first(check_sample(part, place, size))
         # Not only when it is too late for the iterations before the first validation.
         if runner.val_loop is not None:
-            for part in parts_of(runner.val_dataloader.dataset):
+            validated = parts_of(runner.val_dataloader.dataset)
+            _raise_first(check_classes([*parts[:1], *validated], model, 'validation images'))
+            for part in validated:
                 _raise_first(check_dataset(part, 'validation images', ignored | {IGNORE_INDEX}))
                 _raise_first(check_sample(part, 'validation images', None))
+                with random_numbers_kept():
+                    _raise_first(
+                        check_original_size({'data_samples': [part[0].get('data_samples')]})
+                    )
         images = smallest_forward(counts, loader.batch_size, model)
         _raise_first(check_network(model, images, size))
 
@@ -105,7 +120,9 @@ class CheckSetupHook(Hook):
             SetupError: A label is no class.
         """
         model = unwrap(runner.model)
-        _raise_first(check_labels(data_batch, num_classes(model), ignored_labels(model)))
+        ignored = ignored_labels(model)
+        _raise_first(check_labels(data_batch, num_classes(model), ignored))
+        _raise_first(check_padding(data_batch, model, ignored))
 
     def before_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
@@ -123,6 +140,7 @@ class CheckSetupHook(Hook):
         model = unwrap(runner.model)
         ignored = ignored_labels(model) | {IGNORE_INDEX}
         _raise_first(check_labels(data_batch, num_classes(model), ignored))
+        _raise_first(check_original_size(data_batch))
 
     def before_test_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
@@ -142,6 +160,9 @@ class CheckSetupHook(Hook):
         """
         own = unwrap(runner.model).state_dict()
         loaded = checkpoint.get('state_dict', checkpoint)
+        if not isinstance(loaded, Mapping):
+            what = f'its state_dict is a {type(loaded).__name__} and not a dict of weights'
+            raise SetupError(Problem('checkpoint', what, 'save model.state_dict() there'))
         self.untrained = missing_weights(loaded, own)
         if runner._resume:
             text = checkpoint.get('meta', {}).get('cfg')

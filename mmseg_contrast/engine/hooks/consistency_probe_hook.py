@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ...models.decode_heads import ContrastHead
 from ...models.segmentors import SemiSupervisedSegmentor
+from ...problem import SetupError
 from ...structures import Features
 from ..unwrap import unwrap
 
@@ -55,7 +56,7 @@ class ConsistencyProbeHook(Hook):
         """Find the contrast head.
 
         Raises:
-            TypeError: If the model has none.
+            SetupError: If the model has none.
         """
         self.model = unwrap(runner.model)
         teacher = getattr(self.model, 'teacher', nn.Module())
@@ -64,7 +65,7 @@ class ConsistencyProbeHook(Hook):
             m for m in self.model.modules() if isinstance(m, ContrastHead) and m not in skipped
         ]
         if not heads:
-            raise TypeError(
+            raise SetupError(
                 f'ConsistencyProbeHook finds no contrast head in the {type(self.model).__name__}: add '
                 'one to auxiliary_head or remove the hook.'
             )

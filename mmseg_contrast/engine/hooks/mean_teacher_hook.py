@@ -111,7 +111,7 @@ class MeanTeacherHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Pair the branches by name; copy the student unless a teacher was loaded."""
         self.model = unwrap_segmentor(runner, type(self).__name__)
-        self.model.hook.announce()
+        self.model.hook.announce(runner.hooks)
         untaught = self.model.burn_in == 0 and not runner._has_loaded
         if self.momentum == 0 and untaught:
             raise SetupError(

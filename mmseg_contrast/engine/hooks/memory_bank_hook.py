@@ -47,7 +47,7 @@ class MemoryBankHook(Hook):
                 'add a contrast head with a bank to auxiliary_head if there should be one.'
             )
         for bank in banks:
-            bank.hook.announce()
+            bank.hook.announce(runner.hooks)
         names = ['bank'] if len(banks) == 1 else [f'bank_{i}' for i in range(len(banks))]
         self.banks = dict(zip(names, banks))
         dataset = runner.train_dataloader.dataset

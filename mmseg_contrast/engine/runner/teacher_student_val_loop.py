@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from mmseg.registry import LOOPS
 
 from ...problem import SetupError
 from ...structures.step import BRANCHES
+from ..checks.loops import monitored
 from ..hooks.mean_teacher_hook import unwrap_segmentor
 
 
@@ -29,21 +30,6 @@ def _named(visualizer: Visualizer, branch: str) -> Iterator[None]:
         visualizer.add_datasample = paint
 
 
-def _monitored(runner: Runner) -> Iterator[tuple[str, str]]:
-    """Yield the scores of the validation that parts of a run wait for, and where they are set."""
-    for hook in runner.hooks:
-        for key in ('save_best', 'monitor'):
-            scores = getattr(hook, key, None) or []
-            for score in [scores] if isinstance(scores, str) else scores:
-                if score != 'auto':
-                    yield f'{type(hook).__name__}.{key}', score
-    schedulers = runner.param_schedulers or []
-    groups = schedulers.values() if isinstance(schedulers, Mapping) else [schedulers]
-    for scheduler in [each for group in groups for each in group]:
-        if isinstance(getattr(scheduler, 'monitor', None), str):
-            yield f'{type(scheduler).__name__}.monitor', scheduler.monitor
-
-
 @LOOPS.register_module()
 class TeacherStudentValLoop(ValLoop):
     """Runs the validation once for each branch.
@@ -56,9 +42,12 @@ class TeacherStudentValLoop(ValLoop):
         SetupError: If a hook or a scheduler waits for a score without the name of a branch.
     """
 
+    #: What the names of its scores begin with.
+    branches = BRANCHES
+
     def __init__(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         super().__init__(runner, *args, **kwargs)
-        for place, score in _monitored(runner):
+        for place, score in monitored(runner):
             if score.split('/')[0] not in BRANCHES:
                 scores = ' or '.join(f"'{branch}/{score}'" for branch in BRANCHES)
                 raise SetupError(

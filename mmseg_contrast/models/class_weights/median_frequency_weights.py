@@ -8,6 +8,7 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from ...arguments import in_range, one_of
+from ...problem import SetupError
 from ...structures import PixelTargets, count_classes
 from ..schedules import check_length, current_iter, in_iterations
 from .base import ClassWeights
@@ -128,10 +129,10 @@ class MedianFrequencyWeights(ClassWeights):
         See :meth:`ClassWeights.forward`.
 
         Raises:
-            ValueError: If nothing has said how many images the sets have.
+            SetupError: If nothing has said how many images the sets have.
         """
         if not self.sized:
-            raise ValueError(
+            raise SetupError(
                 f'{type(self).__name__} joins labels and pseudo-labels by the numbers of images, which '
                 "nothing has given: add dict(type='SetSizesHook') to custom_hooks, or set "
                 'model.class_weights.sizes=(<labelled images>, <unlabelled images>).'

@@ -12,6 +12,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
+from ...problem import SetupError
 from ...structures import Features, PixelTargets, SemiStep
 from ...structures.running_stats import Ratio
 from ..device import without_autocast
@@ -106,7 +107,7 @@ class ContrastHead(BaseDecodeHead):
         if self.decode_feature is None:
             return self.forward(features.stages)
         if self.decode_feature not in features.decode:
-            raise ValueError(
+            raise SetupError(
                 f"{type(self).__name__}(in_index='{self.decode_feature}') needs SemiSupervisedSegmentor "
                 'and a decode head that goes through this part: use them, or give a backbone stage as '
                 'in_index.'
@@ -216,7 +217,7 @@ class ContrastHead(BaseDecodeHead):
         name = type(self).__name__
         if options := self.options_for_unlabeled():
             option, instead = next(iter(options.items()))
-            raise ValueError(
+            raise SetupError(
                 f'{name}({option}) has no effect on labels alone, without a teacher and unlabelled '
                 f'images: set {instead}, or train a SemiSupervisedSegmentor with both.'
             )

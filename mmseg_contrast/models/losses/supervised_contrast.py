@@ -12,6 +12,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from ...arguments import one_of
+from ...problem import SetupError
 from ..device import without_autocast
 from ..distributed import gather_own_first, reduce_mean
 from .contrast import refuse_create_graph
@@ -162,7 +163,7 @@ def _check(
 
 def _check_temperature(place: str, temperature: float) -> None:
     if not temperature >= MIN_TEMPERATURE:
-        raise ValueError(
+        raise SetupError(
             f'{place}(temperature={temperature}): give {MIN_TEMPERATURE} or more; the papers use 0.07 '
             'to 0.5.'
         )

@@ -15,6 +15,7 @@ from mmseg.utils import add_prefix
 from torch import Tensor, nn
 
 from ...arguments import in_range
+from ...problem import SetupError
 from ...structures import PixelTargets
 from ...structures.pixel_targets import nearest
 from ...structures.running_stats import RunningStats
@@ -112,12 +113,12 @@ class ContrastivePretrainer(EncoderDecoder):
             of pixels that it is the mean over.
 
         Raises:
-            ValueError: If the batch has branches and none of them is ``sup``.
+            SetupError: If the batch has branches and none of them is ``sup``.
         """
         if not isinstance(inputs, dict):
             inputs, data_samples = {'sup': inputs}, {'sup': data_samples}
         if 'sup' not in inputs:
-            raise ValueError(
+            raise SetupError(
                 f"ContrastivePretrainer learns from the branch 'sup', the batch has {list(inputs)}: "
                 'end the pipeline with the MultiBranch of configs/_base_/methods/label_efficient.py.'
             )
@@ -164,12 +165,12 @@ class ContrastivePretrainer(EncoderDecoder):
         """Return what the classifier would see, before its dropout, of shape (B, C, h, w).
 
         Raises:
-            RuntimeError: If the decode head does not call its ``conv_seg``.
+            SetupError: If the decode head does not call its ``conv_seg``.
         """
         outputs = self.decode_head.forward(self.extract_feat(inputs))
         features = take_inputs(self.decode_head, [DECODE]).get(DECODE)
         if features is None:
-            raise RuntimeError(
+            raise SetupError(
                 f"ContrastivePretrainer needs a decode head that classifies by 'conv_seg', and "
                 f'{type(self.decode_head).__name__} has one but does not call it: choose another '
                 'decode head.'

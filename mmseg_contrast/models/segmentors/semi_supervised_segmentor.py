@@ -557,7 +557,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
     def _logits(head: nn.Module, stages: Any) -> Tensor:
         logits = head.forward(stages)
         if not isinstance(logits, Tensor):
-            raise TypeError(
+            raise SetupError(
                 f'{type(head).__name__} returns {type(logits).__name__} instead of one map of logits, '
                 'which semi-supervised training cannot use: choose a head that returns logits.'
             )

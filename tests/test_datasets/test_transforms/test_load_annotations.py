@@ -41,6 +41,23 @@ def test_a_second_reduce_zero_label_is_refused(tmp_path):
         load(sample(tmp_path / 'mask.png'))
 
 
+def test_an_image_without_mask_is_told(tmp_path):
+    with pytest.raises(ValueError) as error:
+        LoadAnnotations()({'img_path': 'a.jpg', 'seg_fields': [], 'reduce_zero_label': False})
+    assert str(error.value) == (
+        'LoadAnnotations: a.jpg has no mask in its data set; load the valid map of unlabelled images by '
+        "dict(type='LoadValidMap')."
+    )
+
+
+def test_a_mask_may_have_the_size_after_the_resizing(tmp_path):
+    Image.fromarray(np.ones((2, 3), np.uint8)).save(tmp_path / 'mask.png')
+    sizes = {'ori_shape': (4, 6), 'img_shape': (2, 3)}
+    assert LoadAnnotations()(sample(tmp_path / 'mask.png', **sizes))['gt_seg_map'].shape == (2, 3)
+    with pytest.raises(ValueError, match='the image is 6 x 4 and its mask 3 x 2'):
+        LoadAnnotations()(sample(tmp_path / 'mask.png', ori_shape=(4, 6), img_shape=(4, 6)))
+
+
 # ------------------------------------------------------------------ photos that are turned
 
 WIDE, TALL, SQUARE = (4, 6), (6, 4), (6, 6)

@@ -152,6 +152,18 @@ def test_a_head_that_gives_several_maps():
     assert str(problem).startswith('model.decode_head: PairHead gives several maps in training')
 
 
+@pytest.mark.parametrize('cfg', [plain_cfg, semi_cfg])
+def test_a_head_of_a_cascade_that_stands_alone(cfg):
+    head = head_cfg(type='OCRHead', ocr_channels=4)
+    for key in ('num_convs', 'concat_input', 'kernel_size'):
+        head.pop(key, None)
+    (problem,) = check_network(build(cfg(decode_head=head)), 2, (16, 16))
+    assert str(problem) == (
+        'model.decode_head: OCRHead refines the output of another head, and is the only one; take another '
+        'decode head, or CascadeEncoderDecoder with labels alone.'
+    )
+
+
 def test_a_model_that_is_frozen():
     model = build(plain_cfg())
     assert check_trainable(model) == []

@@ -11,6 +11,7 @@ from mmengine.registry import PARAM_SCHEDULERS
 from mmseg_contrast.engine.checks.schedules import (
     check_averages,
     check_checkpoints,
+    check_custom_keys,
     check_param_schedulers,
     check_rates,
     check_starts,
@@ -195,6 +196,22 @@ def test_a_rate_of_zero():
         assert [problem.place for problem in check_rates(both)] == said
     wrapper.optimizer.param_groups[0].update(lr=0.0, initial_lr=0.1)
     assert check_rates(wrapper) == [], 'a warm-up starts from 0'
+
+
+def test_rates_of_parameters_that_the_model_does_not_have():
+    model = torch.nn.ModuleDict(
+        {'backbone': torch.nn.Linear(1, 1), 'frozen': torch.nn.Linear(1, 1)}
+    )
+    model['frozen'].requires_grad_(False)
+    keys = {name: {'lr_mult': 0.1} for name in ('backbone', 'bone.w', 'bakbone', 'frozen')}
+    found = check_custom_keys({'paramwise_cfg': {'custom_keys': keys}}, model)
+    assert [str(problem) for problem in found] == [
+        f'optim_wrapper.paramwise_cfg.custom_keys.{key}: no parameter that is trained has this in its '
+        'name, so that it does nothing; correct it, or leave it out.'
+        for key in ('bakbone', 'frozen')
+    ]
+    for none in (None, {}, {'paramwise_cfg': None}, {'paramwise_cfg': {'custom_keys': {}}}):
+        assert check_custom_keys(none, model) == []
 
 
 def test_validation_and_checkpoints():

@@ -7,14 +7,16 @@ import torch
 from helpers import batch_of_labels
 from mmengine import fileio
 from mmengine.config import Config
-from mmengine.dataset import ConcatDataset, RepeatDataset
+from mmengine.dataset import ConcatDataset, InfiniteSampler, RepeatDataset
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from mmseg.utils import register_all_modules
 from PIL import Image
 
 from mmseg_contrast.datasets import CamVidDataset, MultiSourceSampler, UnlabeledDataset
+from mmseg_contrast.datasets.transforms import MultiBranch
 from mmseg_contrast.engine.checks.data import (
+    check_sets_of_each_process,
     sizes_before_crop,
 )
 from mmseg_contrast.engine.hooks.check_setup_hook import CheckSetupHook
@@ -58,6 +60,7 @@ def runner_of(loader, num_classes=11, ignore_index=255, **more):
         'max_iters': 1,
         'param_schedulers': [],
         'optim_wrapper': SimpleNamespace(optimizer=optimizer),
+        'cfg': {},
     }
     return SimpleNamespace(train_dataloader=loader, model=model, **{**rest, **more})
 
@@ -105,8 +108,8 @@ def test_only_some_masks_are_opened(folder, opened, monkeypatch):
     monkeypatch.setattr('mmseg_contrast.engine.checks.data.MAX_FILES', 3)
     check(labeled(folder))
     masks = [path[-5:] for path in opened if '/masks/' in path]
-    assert masks == ['0.png', '2.png', '5.png', '0.png'], (
-        'three, and what the pipeline makes of one'
+    assert masks == ['0.png', '2.png', '5.png', '0.png', '0.png'], (
+        'three, and what the pipeline makes of one before its crop and at its end'
     )
 
 
@@ -334,3 +337,86 @@ def test_schedules_that_do_not_fit_are_one_line_each(folder):
     assert [w for w in warnings if w.startswith('param_scheduler')] == [
         f'{said} last value; set it to 1.'
     ]
+
+
+def test_a_validation_mask_that_is_not_of_the_size_of_the_image_is_told():
+    model = torch.nn.Module()
+    batch = batch_of_labels([[0, 1, 255]])
+    batch['data_samples'][0].set_metainfo({'ori_shape': (1, 3)})
+    CheckSetupHook().before_val_iter(SimpleNamespace(model=model), 0, batch)
+    batch['data_samples'][0].set_metainfo({'ori_shape': (2, 6)})
+    with pytest.raises(ValueError) as error:
+        CheckSetupHook().before_val_iter(SimpleNamespace(model=model), 0, batch)
+    assert str(error.value) == (
+        'masks/0.png: the label map is 1 x 3, and the image as loaded 2 x 6 (height x width); load masks '
+        'of the size of their images, after Resize in the test pipeline.'
+    )
+
+
+def test_masks_that_are_loaded_after_the_resizing(folder):
+    resize = {'type': 'Resize', 'scale': (10, 8)}
+    pipeline = [LOAD[0], resize, LOAD[1], {'type': 'RandomCrop', 'crop_size': (8, 8)}]
+    prefix = {'img_path': str(folder / 'images'), 'seg_map_path': str(folder / 'masks')}
+    said = r'RandomCrop gets an image of 8 x 10 and a label map of 16 x 20 .*; load the masks before Resize'
+    with pytest.raises(ValueError, match=said):
+        check(CamVidDataset(data_prefix=prefix, pipeline=pipeline))
+    for path in (folder / 'masks').iterdir():  # now stored at that size
+        Image.open(path).resize((10, 8), Image.NEAREST).save(path)
+    check(CamVidDataset(data_prefix=prefix, pipeline=pipeline))
+
+
+def test_padding_that_counts_as_a_label_is_told():
+    model = torch.nn.Module()
+    model.decode_head = SimpleNamespace(num_classes=3, ignore_index=0)
+    model.data_preprocessor = SimpleNamespace(size=(1, 3), seg_pad_val=255)
+    runner = SimpleNamespace(model=model)
+    CheckSetupHook().before_train_iter(runner, 0, batch_of_labels([[0, 1, 2]]))  # needs no padding
+    with pytest.raises(ValueError) as error:
+        CheckSetupHook().before_train_iter(runner, 0, batch_of_labels([[0, 1]]))
+    assert str(error.value) == (
+        'model.data_preprocessor: seg_pad_val=255 fills the label map of 0.jpg, which is smaller than '
+        'size=(1, 3), with a label that counts; set it to 0.'
+    )
+    model.data_preprocessor.seg_pad_val = 0
+    CheckSetupHook().before_train_iter(runner, 0, batch_of_labels([[0, 1]]))
+
+
+def test_the_classes_of_the_validation_are_those_of_the_training(folder):
+    runner = runner_of(
+        SimpleNamespace(dataset=labeled(folder), sampler=None, batch_size=4),
+        val_dataloader=SimpleNamespace(
+            dataset=labeled(folder, metainfo={'classes': ('Sky', 'Road')})
+        ),
+        val_loop=object(),
+    )
+    with pytest.raises(
+        ValueError, match=r"^validation images: its classes \('Sky', 'Road'\) differ from"
+    ):
+        CheckSetupHook().before_train(runner)
+
+
+def test_each_process_needs_each_set(folder):
+    def branches(dataset, *names):
+        pipelines = {name: [{'type': 'PackSegInputs'}] for name in names}
+        split = MultiBranch(branch_field=['sup', 'weak'], **pipelines)
+        dataset.pipeline.transforms = [*dataset.pipeline.transforms, split]
+        return dataset
+
+    both = ConcatDataset([branches(labeled(folder), 'sup'), branches(unlabeled(folder), 'weak')])
+    (problem,) = check_sets_of_each_process(both.datasets, InfiniteSampler(both, seed=0))
+    assert str(problem) == (
+        'train_dataloader.sampler: InfiniteSampler may give a process a batch without labelled or '
+        'unlabelled images, for which the other processes would wait; take '
+        "dict(type='MultiSourceSampler', batch_size=..., source_ratio=[1, 1])."
+    )
+    sampler = MultiSourceSampler(both, 2, [1, 1], seed=0)
+    assert check_sets_of_each_process(both.datasets, sampler) == []
+    assert check_sets_of_each_process(both.datasets[:1] * 2, InfiniteSampler(both, seed=0)) == []
+
+
+def test_a_module_in_the_place_of_its_weights_is_told():
+    runner = SimpleNamespace(model=torch.nn.Linear(1, 1))
+    with pytest.raises(
+        ValueError, match=r'its state_dict is a Linear and not a dict of weights; save'
+    ):
+        CheckSetupHook().after_load_checkpoint(runner, {'state_dict': torch.nn.Linear(1, 1)})

@@ -7,6 +7,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from mmseg_contrast.engine.hooks import ConsistencyProbeHook
+from mmseg_contrast.problem import SetupError
 
 SIZE = (16, 16)
 PROBE = {'type': 'ConsistencyProbeHook', 'horizon': 2, 'interval': 4}
@@ -100,7 +101,7 @@ def test_probes_labels_alone_in_a_plain_encoder_decoder(tmp_path):
 
 
 def test_a_model_without_contrast_head_is_refused(tmp_path):
-    with pytest.raises(TypeError, match='no contrast head'):
+    with pytest.raises(SetupError, match='no contrast head'):
         train(
             tmp_path, semi_cfg(size=SIZE, auxiliary_head=None), [{'type': 'MeanTeacherHook'}, PROBE]
         )

@@ -29,6 +29,7 @@ from sync_counter import SyncCounter
 
 from mmseg_contrast.engine.hooks import SemiDiagnosticsHook
 from mmseg_contrast.models.losses import supervised_contrast
+from mmseg_contrast.problem import SetupError
 
 SIZE = (32, 32)
 NORM = {'type': 'BN'}
@@ -247,7 +248,7 @@ class NeverClassifies(FCNHead):
 def test_a_head_that_does_not_call_its_classifier():
     head = {**cfg()['decode_head'], 'type': 'NeverClassifies'}
     model = build({**cfg(), 'decode_head': head})
-    with pytest.raises(RuntimeError, match='NeverClassifies has one but does not call it: choose'):
+    with pytest.raises(SetupError, match='NeverClassifies has one but does not call it: choose'):
         model.loss(*batch(model))
 
 

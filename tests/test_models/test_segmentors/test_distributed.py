@@ -36,6 +36,7 @@ def ranks(tmp_path_factory):
             '',
             'sure_',
             'stats_',
+            'other_stats_',
             'burn_in_',
             'own_keys_',
             'ignored_',
@@ -87,6 +88,12 @@ def test_statistics_are_those_of_all_processes(ranks):
         assert stats['ratio'][:2] == pytest.approx([3 / 16, 3 / 4])
         assert math.isnan(stats['ratio'][2])
         assert (stats['mean'], stats['ramp']) == (0.5, 0.5)
+
+
+def test_a_process_may_lack_statistics_of_another(ranks):
+    for filled, empty in ranks['other_stats_']:
+        assert filled == {'own1': 0.5, 'both_per_class': [1.5, 5.0], 'count': 0.5}
+        assert empty == {}
 
 
 def test_keys_of_one_process_or_of_all(ranks):

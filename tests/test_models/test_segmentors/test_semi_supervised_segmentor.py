@@ -31,6 +31,7 @@ from mmseg.registry import MODELS
 from torch import nn
 
 from mmseg_contrast.models.segmentors.semi_supervised_segmentor import _coverage
+from mmseg_contrast.problem import SetupError
 from mmseg_contrast.structures import PixelTargets
 from mmseg_contrast.structures.pixel_targets import nearest
 
@@ -582,7 +583,7 @@ def test_a_head_without_one_map_of_logits_is_refused():
             return [super().forward(inputs)] * 2
 
     model = build(semi_cfg(decode_head=head_cfg(type='ListHead'), auxiliary_head=None))
-    with pytest.raises(TypeError, match='ListHead returns list'):
+    with pytest.raises(SetupError, match='ListHead returns list'):
         model.loss(*prepared(model, random_batch()))
 
 

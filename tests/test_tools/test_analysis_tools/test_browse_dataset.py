@@ -6,6 +6,8 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from PIL import Image
 
+from mmseg_contrast.problem import SetupError
+
 PALETTE = np.array([[255, 0, 0], [0, 255, 0]], np.uint8)
 
 
@@ -105,6 +107,49 @@ def test_supervised_config_without_branches(tool, config, tmp_path, capsys):
     )
     tool.main([str(path), '--out', str(tmp_path / 'sup.png'), '--num', '2'])
     assert '2 rows of labelled, its mask written' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ('change', 'said'),
+    [
+        (
+            'labeled = _base_.labeled\nlabeled.metainfo = None\n'
+            "unlabeled = _base_.unlabeled\nunlabeled.like = dict(type='BaseSegDataset')\n"
+            'train_dataloader = dict(dataset=dict(datasets=[labeled, unlabeled]))',
+            'the data set has no classes: give metainfo=dict(classes=(...), palette=[[r, g, b], ...]).',
+        ),
+        (
+            'model = dict(data_preprocessor=dict(size=None))',
+            'model.data_preprocessor: it has no size, to which to pad the images; set size=crop_size.',
+        ),
+        (
+            'model = dict(_delete_=True, type=0)',
+            'the model has no data_preprocessor: give one, which says how to pad.',
+        ),
+        (
+            'unlabeled = _base_.unlabeled\ndel unlabeled.pipeline[1]\n'
+            'train_dataloader = dict(dataset=dict(datasets=[_base_.labeled, unlabeled]))',
+            "the pipeline gives no label map in the branch 'weak'; add dict(type='LoadValidMap') after the "
+            'loading of the image.',
+        ),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_in_one_sentence(tool, config, tmp_path, change, said):
+    path, out = tmp_path / 'changed.py', tmp_path / 'grid.png'
+    path.write_text(f"_base_ = './config.py'\n{change}\n")
+    with pytest.raises(SetupError) as error:
+        tool.main([str(path), '--out', str(out)])
+    assert str(error.value).endswith(said)
+    assert not out.exists()
+
+
+def test_a_label_that_is_no_class_is_refused_with_its_file(tool, config, tmp_path):
+    for index in range(4):
+        Image.fromarray(np.full((24, 32), 7, np.uint8)).save(tmp_path / f'masks/{index}.png')
+    with pytest.raises(
+        SetupError, match=r'masks/\d\.png: the mask gives the label 7, but 2 classes'
+    ):
+        tool.main([str(config), '--out', str(tmp_path / 'grid.png')])
 
 
 def test_overlay(tool):
