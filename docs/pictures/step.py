@@ -49,7 +49,7 @@ STAGES = {
 }
 
 
-def run_step(checkpoint: Path | None, seed: int = 4) -> dict[str, np.ndarray]:
+def run_step(checkpoint: Path | None, seed: int = 2) -> dict[str, np.ndarray]:
     """Send a batch through the stages of a step and return the tiles of one pair of images.
 
     Args:
@@ -289,7 +289,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('checkpoint', nargs='?', type=Path, default=CHECKPOINT)
-    parser.add_argument('--seed', type=int, default=4, help='seed of the batch (default: 4)')
+    parser.add_argument('--seed', type=int, default=2, help='seed of the batch (default: 2)')
     parser.add_argument('--out', type=Path, default=PICTURE, help='PNG file to write')
     return parser.parse_args(argv)
 
