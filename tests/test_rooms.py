@@ -40,6 +40,13 @@ ROOMS = (
     'registration',
     'tooling',
 )
+#: Modules that declare what others do; tested by these.
+WITHOUT_CODE = (
+    'version',
+    'models.class_weights.base',
+    'models.losses.unsupervised_loss',
+    'models.perturbations.base',
+)
 #: What registers the parts of all rooms, and belongs to none.
 ENTRANCES = ('', 'models')
 
@@ -154,3 +161,16 @@ def test_an_import_upwards_is_found(tmp_path, place, line, said):
     (package / place).write_text(line)
     wrong = upward_imports(package)
     assert (len(wrong) == 1 and said in wrong[0]) if said else wrong == []
+
+
+def test_each_module_has_its_test():
+    """Tests mirror the package path for path."""
+    missing = []
+    for path in sorted(PACKAGE.rglob('*.py')):
+        name = name_of(path, PACKAGE)
+        if path.name == '__init__.py' or name in WITHOUT_CODE:
+            continue
+        mirror = Path(__file__).parent.joinpath(*(f'test_{part}' for part in name.split('.')))
+        if not mirror.with_suffix('.py').is_file():
+            missing.append(name)
+    assert missing == []

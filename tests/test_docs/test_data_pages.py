@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
-from mmseg_contrast.datasets.data_pages import _PAGES, data_page
+from mmseg_contrast.datasets.data_pages import _PAGES
 from mmseg_contrast.tooling.cli import leaf_datasets
 
 ROOT = Path(__file__).parents[2]
@@ -92,17 +92,6 @@ def test_each_data_set_of_the_configs_has_its_paths_on_its_page():
             for part in Path(whole).relative_to('data').parts:
                 assert part in text, (base, folder, part)
     assert pages == {page for page, _ in _PAGES.values()}
-
-
-def test_the_name_of_the_page_and_the_converter_are_told():
-    assert data_page('CamVidDataset') == (
-        ' (see docs/data/camvid.md: tools/dataset_converters/camvid.py writes it)'
-    )
-    assert data_page({'type': 'UnlabeledDataset', 'like': {'type': 'mmseg.BDD100KDataset'}}) == (
-        ' (see docs/data/bdd100k.md)'
-    )
-    assert data_page(DATASETS.get('mmseg.PascalVOCDataset')).startswith(' (see docs/data/voc12aug')
-    assert data_page('BaseSegDataset') == data_page({}) == ''
 
 
 @pytest.mark.parametrize(

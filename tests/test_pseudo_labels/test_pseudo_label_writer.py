@@ -2,20 +2,16 @@ import json
 
 import pytest
 import torch
-from mmengine.structures import PixelData
 from mmseg.datasets.transforms import LoadAnnotations
-from mmseg.structures import SegDataSample
 from PIL import Image
 
 from mmseg_contrast.datasets.files import classes_of_ids, ids_of_classes
 from mmseg_contrast.pseudo_labels import (
     PseudoLabelWriter,
-    ScoreTTAModel,
     class_scores,
     select_labels,
 )
-from mmseg_contrast.pseudo_labels.generate import LabelRule, make_report, without_masks
-from mmseg_contrast.run_folder import claim_folder
+from mmseg_contrast.pseudo_labels.generate import make_report
 
 IGNORE = 255
 
@@ -84,65 +80,3 @@ def test_masks_are_read_as_they_are_meant(tmp_path, reduce_zero_label, label_map
         (expected == c).sum().item() for c in range(3)
     ]
     assert (report['pixels'], report['coverage']) == (42, pytest.approx(kept / 42, abs=1e-6))
-
-
-def test_thresholds_by_name():
-    assert LabelRule(class_thresholds={'b': 0.97}).thresholds('ab') == {'a': 0.8, 'b': 0.97}
-    with pytest.raises(ValueError, match=r"no class 'raod' .*did you mean 'road'"):
-        LabelRule(class_thresholds={'raod': 0.5}).thresholds(['road', 'sky'])
-    with pytest.raises(ValueError, match=r'the classes are road, sky'):
-        LabelRule(class_thresholds={'x': 0.5}).thresholds(['road', 'sky'])
-    with pytest.raises(ValueError, match=r'threshold 1 of sky'):
-        LabelRule(class_thresholds={'sky': 1}).thresholds(['road', 'sky'])
-
-
-@pytest.mark.parametrize('keep_ratio', [0.0, 1.1])
-def test_a_rule_that_is_none(keep_ratio):
-    with pytest.raises(ValueError, match=f'keep_ratio={keep_ratio} is no share'):
-        LabelRule(keep_ratio=keep_ratio)
-
-
-def test_masks_are_not_loaded_however_deep():
-    load = {'type': 'LoadAnnotations'}
-    resize = {'type': 'A', 'scale': (320, 240)}
-    pipeline = [resize, load, {'type': 'T', 'transforms': [[{'type': 'B'}, load], [load]]}]
-    assert without_masks(pipeline) == [
-        resize,
-        {'type': 'T', 'transforms': [[{'type': 'B'}]]},
-    ]
-
-
-def test_a_folder_belongs_to_one_run(tmp_path):
-    folder = tmp_path / 'out'
-    claim_folder(folder, {'a': 1, 'b': [2]})
-    claim_folder(folder, {'a': 1, 'b': [2]})
-    with pytest.raises(FileExistsError, match=r'another run \(a was 1 there, and is 3 now\)'):
-        claim_folder(folder, {'a': 3, 'b': [2]})
-    (tmp_path / 'file').touch()
-    with pytest.raises(FileExistsError, match=r'holds files and no run.json'):
-        claim_folder(tmp_path, {})
-
-
-@pytest.mark.parametrize('channels', [1, 3])
-def test_merged_views_keep_the_mean_score(channels):
-    class Inner(torch.nn.Module):
-        out_channels = channels
-        decode_head = type('Head', (), {'threshold': 0.5})
-
-    model = ScoreTTAModel.__new__(ScoreTTAModel)
-    torch.nn.Module.__init__(model)
-    model.module = Inner()
-    logits = torch.randn(2, channels, 4, 5)
-    views = [SegDataSample(seg_logits=PixelData(data=x)) for x in logits]
-    for view in views:
-        view.set_metainfo({'img_path': 'a'})
-    (merged,) = model.merge_preds([views])
-    scores = class_scores(merged.seg_logits.data)
-    expected = torch.stack([class_scores(x) for x in logits]).mean(0)
-    torch.testing.assert_close(scores, expected)
-    sure = [
-        SegDataSample(seg_logits=PixelData(data=30 + x), metainfo={'img_path': 'a'}) for x in logits
-    ]
-    (certain,) = model.merge_preds([sure])
-    assert certain.seg_logits.data.isfinite().all(), 'a single channel has no score of 1'
-    assert torch.equal(merged.pred_sem_seg.data.squeeze().long(), expected.argmax(0))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
-from mmseg_contrast.run_folder import first_difference, set_aside, write_manifest
+from mmseg_contrast.run_folder import first_difference, write_manifest
 from mmseg_contrast.tooling import comparison_runs
 from mmseg_contrast.tooling.comparison_runs import (
     Run,
@@ -200,9 +200,3 @@ def test_other_code_is_noticed(cfg, tmp_path, monkeypatch):
     assert not is_of_other_code(run)
     (package / 'module.py').write_text('a = 2')
     assert is_of_other_code(run)
-
-
-def test_what_is_set_aside_gets_a_free_name(tmp_path):
-    for number in (1, 2):
-        (tmp_path / 'run').mkdir()
-        assert set_aside(tmp_path / 'run') == tmp_path / f'run.old{number}'
