@@ -141,14 +141,14 @@ def test_parts_that_the_training_cuts_off(total):
         )
     )
     found = [str(problem) for problem in check_starts(model, total)]
-    zero = 'model.unsup_loss.0.loss_weight: it is 0, so that the term has no effect'
+    zero = 'model.unsup_loss.loss_weight: it is 0, so that the term has no effect'
     assert [text for text in found if text.startswith(zero)]
     if total == 4000:
         assert len(found) == 1
         return
     weight = math.exp(-5 * (1 - 20 / 40) ** 2)
     assert (
-        f'model.unsup_loss.0.ramp.length: with start=20 and length=40 it reaches {weight:.2f} of'
+        f'model.unsup_loss.ramp.length: with start=20 and length=40 it reaches {weight:.2f} of'
         in found[0]
     )
     never = 'is not reached in 40 iterations, so that this part never begins'
