@@ -12,9 +12,9 @@ from ...structures import PixelTargets
 class ClassWeights(nn.Module):
     """Says how much each class counts in the supervised losses and in those on pseudo-labels.
 
-    A step calls it once, before any mixing, with the labels of the labelled images of the target domain and
-    the selected pseudo-labels, in the burn-in too. What is learnt must come from the batch of all ranks, and
-    lives in buffers.
+    It gets the labels of the labelled images of the target domain and the selected pseudo-labels, and
+    gives a factor for each class. A step calls it once, before any mixing, in the burn-in too. What is
+    learnt must come from the batch of all ranks, and lives in buffers.
     """
 
     @abstractmethod

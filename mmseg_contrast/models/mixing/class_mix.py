@@ -32,6 +32,8 @@ class ClassMix(Mixing):
         ValueError: If the probability is out of range.
     """
 
+    moves_targets = True
+
     def __init__(
         self,
         num_classes: int,

@@ -12,7 +12,8 @@ from ...structures.running_stats import Ratio
 class Selector(nn.Module):
     """Says which of the teacher's pixels are trusted.
 
-    A step calls :meth:`forward` on the unlabelled images before the student runs, and
+    It gets the teacher's probabilities and where the images are valid, and gives a weight for each pixel. A
+    step calls :meth:`forward` on the unlabelled images before the student runs, and
     :meth:`observe` on the labelled ones after it, during the burn-in too. What is learnt must
     come from the batch of all ranks, and lives in buffers.
     """

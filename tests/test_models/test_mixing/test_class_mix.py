@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from helpers import build, prepared, random_batch, semi_cfg, total_loss, without_gradient
+from helpers import build, head_cfg, prepared, random_batch, semi_cfg, total_loss, without_gradient
 from mmseg.registry import MODELS
 
 from mmseg_contrast.models.mixing import ClassMix
@@ -127,7 +127,9 @@ def test_prob_out_of_range_is_named():
 @pytest.mark.parametrize('hard', [False, True])
 def test_in_the_mixing_slot(hard):
     loss = {'type': 'ConsistencyLoss', 'hard': hard}
-    model = build(semi_cfg(mixing={'type': 'ClassMix'}, unsup_loss=loss))
+    # Without a contrast with the teacher's features, whose pixels do not move.
+    heads = [head_cfg(in_index=0)]
+    model = build(semi_cfg(mixing={'type': 'ClassMix'}, unsup_loss=loss, auxiliary_head=heads))
     losses = model.loss(*prepared(model, random_batch(2, 3)))
     total_loss(model, losses).backward()
     assert float(losses['unsup.loss_consistency']) > 0
