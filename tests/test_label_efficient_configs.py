@@ -16,6 +16,7 @@ import mmseg_contrast  # noqa: F401
 from mmseg_contrast.engine.checks.checkpoint import check_state_dict
 from mmseg_contrast.pseudo_labels.generate import LabelRule
 from mmseg_contrast.tooling.chain import TRAINED, read_chain
+from mmseg_contrast.tooling.overrides import read_config
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / 'configs' / 'label_efficient'
@@ -238,18 +239,17 @@ def ablations():
 
 @pytest.mark.parametrize(('name', 'options'), list(ablations()))
 def test_ablations_change_config_and_model(name, options):
-    cfg = load(name)
-    before = cfg.to_dict()
-    cfg.merge_from_dict(options)
-    assert cfg.to_dict() != before
+    cfg = read_config(CONFIGS[name], options)
+    assert cfg.to_dict() != load(name).to_dict()
     model = build(cfg)
     for key, value in options.items():
         first, *path = key.split('.')
-        if first == 'train_dataloader':
-            _, _, source, _, step, attribute = path
-            transform = Compose(sources(cfg)[int(source)].pipeline).transforms[int(step)]
-            found = {**vars(transform), 'type': type(transform).__name__}
-            assert found[attribute] == value
+        if first == 'geometry':
+            step, attribute = path
+            place = 2 + list(cfg.geometry).index(step)
+            for source in sources(cfg):
+                transform = Compose(source.pipeline).transforms[place]
+                assert getattr(transform, attribute) == value
             continue
         assert first == 'model'
         part = model.backbone if path == ['pretrained'] else model
