@@ -37,7 +37,7 @@ def test_it_draws_a_config_without_the_variable_test_pipeline(trained, monkeypat
 
 
 def test_a_run_that_was_killed_in_its_last_validation_validates(trained):
-    folder = trained.work_dirs / 'killed'
+    folder = trained.work_dirs / 'killed-in-the-validation'
     shutil.copytree(trained.work_dirs / 'full', folder)
     (folder / 'last_checkpoint').write_text(str(folder / f'iter_{LAST}.pth'))
     [log] = folder.glob('*/vis_data/scalars.json')

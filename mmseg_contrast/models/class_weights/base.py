@@ -17,6 +17,9 @@ class ClassWeights(nn.Module):
     learnt must come from the batch of all ranks, and lives in buffers.
     """
 
+    #: Whether it knows how many images the sets have, or need not know; :class:`SetSizesHook` tells it.
+    sized = True
+
     @abstractmethod
     def forward(self, labeled: PixelTargets, pseudo: PixelTargets) -> Tensor | None:
         """Return the factor of each class, of shape (C,), or None to weigh all alike.

@@ -10,6 +10,7 @@ from helpers import (
     STRONG_VIEW,
     bank_contrast_cfg,
     build,
+    contrast_cfg,
     head_cfg,
     memory_bank_cfg,
     prepared,
@@ -241,9 +242,9 @@ def test_teacher_by_batch_statistics_follows_the_mode():
     assert not any(p.requires_grad for p in model.teacher.parameters())
 
 
-def test_views_that_move_pixels_take_the_teachers_features_from_other_heads():
-    # C3's head then uses the student's own keys for unlabelled images, as it does for labelled ones.
+def test_views_that_move_pixels_leave_the_labelled_images_to_the_head_of_c3():
     cfg = semi_cfg(
+        auxiliary_head=[contrast_cfg(sources=('labeled',))],
         mixing={'type': 'AugmentedViews', 'strong': STRONG_VIEW},
         unsup_loss={'type': 'ConsistencyLoss', 'hard': True},
     )

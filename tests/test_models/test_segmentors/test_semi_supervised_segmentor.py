@@ -550,7 +550,7 @@ def test_predict_with_an_unknown_branch_is_refused():
             r"views names \['weak', 'strong'\], but without unsup_loss",
         ),
         (
-            {'mixing': {'type': 'AugmentedViews'}},
+            {'mixing': {'type': 'AugmentedViews'}, 'auxiliary_head': None},
             'AugmentedViews moves hard labels alone, and ConsistencyLoss has soft ones: set hard=True',
         ),
         (
