@@ -14,6 +14,7 @@ from helpers import (
     data_sample,
     head_cfg,
     memory_bank_cfg,
+    select,
     semi_cfg,
     sure_logits,
 )
@@ -120,7 +121,8 @@ def sure_selections(part=slice(None)):
         for dtype in (torch.float32, torch.bfloat16):
             selector = DynamicConfidentRegionSelection(5, keep_ratio=0.6, momentum=1.0)
             with torch.autocast('cpu', torch.bfloat16, enabled=dtype == torch.bfloat16):
-                selected.append(selector(logits.to(dtype).float().softmax(1), valid)[0])
+                probs = logits.to(dtype).float().softmax(1)
+                selected.append(select(selector, probs, valid)[0])
     return selected
 
 

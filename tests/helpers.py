@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from mmseg_contrast.models.decode_heads import ConvProjector
+from mmseg_contrast.models.selectors.top_class import top_class
 from mmseg_contrast.structures import SemiStep
 
 IGNORE = 255
@@ -243,6 +244,11 @@ def total_loss(model, losses):
 def set_iter(iteration):
     """Let models believe that training is at this iteration."""
     MessageHub.get_current_instance().update_info('iter', iteration)
+
+
+def select(selector, probs, valid):
+    """Call a selector as a training step does."""
+    return selector(probs, top_class(probs), valid)
 
 
 def sure_logits(margin, dtype=torch.float32, size=(160, 160), num_classes=5):

@@ -28,6 +28,7 @@ from mmseg_contrast.models.memory import ClassMemoryBank
 from mmseg_contrast.models.sampling.anchor_sampling import gather_pixels, sample_anchors
 from mmseg_contrast.models.sampling.class_groups import top_per_class
 from mmseg_contrast.models.selectors import DynamicConfidentRegionSelection
+from mmseg_contrast.models.selectors.top_class import top_class
 from mmseg_contrast.tooling.cli import one_sentence
 from mmseg_contrast.tooling.measure import (
     add_measure_arguments,
@@ -482,7 +483,7 @@ def thresholds(size: str, device: str) -> Iterator[Case]:
 
     def ours() -> Tensor:
         selector.doubts.fill_(0.1)
-        selector(probs, valid)
+        selector(probs, top_class(probs), valid)
         return selector.thresholds.mean()
 
     def lists() -> Tensor:

@@ -17,7 +17,7 @@ class UnsupervisedLoss(nn.Module):
     statistics by name. Its weight and ramp are its own; the view's weight comes on top.
     """
 
-    #: Whether it reads the teacher's probabilities, which a mixing that moves targets drops.
+    #: Whether it reads ``targets.probs``. A step in which no loss does has none.
     needs_probs = False
 
     @abstractmethod

@@ -273,6 +273,11 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         return current_iter() >= self.burn_in
 
     @property
+    def needs_probs(self) -> bool:
+        """Whether a loss reads the teacher's probabilities; otherwise no step keeps or mixes them."""
+        return any(loss.needs_probs for loss in self.unsup_loss)
+
+    @property
     def branches(self) -> set[str]:
         """Branches of the unlabelled images that the model reads."""
         return {self.semi_train_cfg.teacher_view, *(view.branch for view in self.views)}
@@ -374,7 +379,9 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         else:
             # Unlabelled images alone, in the burn-in: all ignored, so that the losses are 0 with a graph.
             images = inputs[branch]
-        return PseudoLabels(PixelTargets.ignored(images, self.num_classes))
+        return PseudoLabels(
+            PixelTargets.ignored(images, self.num_classes if self.needs_probs else None)
+        )
 
     @torch.no_grad()
     def get_pseudo_labels(
@@ -392,13 +399,14 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         """
         features, logits = self._run_net(self.teacher, images)
         probs = logits.softmax(1)
+        top = top_class(probs)
         valid = PixelTargets.from_samples(samples).weight > 0
         if self.selector is None:
             weight, stats = valid.float(), {}
         else:
-            weight, stats = self.selector(probs, valid)
-        labels = top_class(probs).labels.masked_fill(~valid, PixelTargets.ignore_index)
-        targets = PixelTargets(labels, weight, probs)
+            weight, stats = self.selector(probs, top, valid)
+        labels = top.labels.masked_fill(~valid, PixelTargets.ignore_index)
+        targets = PixelTargets(labels, weight, probs if self.needs_probs else None)
         return features, targets, {**stats, **_coverage(targets, self.num_classes)}
 
     def _weigh_classes(

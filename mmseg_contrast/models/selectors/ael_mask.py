@@ -12,7 +12,7 @@ from ...structures.pixel_targets import sum_by_class
 from ...structures.running_stats import Ratio
 from ..device import without_autocast
 from .base import Selector
-from .top_class import top_class
+from .top_class import TopClass
 
 
 @MODELS.register_module()
@@ -77,12 +77,13 @@ class AELMask(Selector):
         return torch.where(most > 0, doubt / most, 1) ** self.beta
 
     @torch.no_grad()
-    def forward(self, probs: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor | Ratio]]:
+    def forward(
+        self, probs: Tensor, top: TopClass, valid: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor | Ratio]]:
         """Draw the mask; see :meth:`Selector.forward`."""
-        labels, confidence, _ = top_class(probs)
         rate = self.rate
-        drawn = torch.rand(labels.shape, device=labels.device) < rate[labels]
-        weight = drawn & (confidence >= self.threshold) & valid
+        drawn = torch.rand(valid.shape, device=valid.device) < rate[top.labels]
+        weight = drawn & (top.confidence >= self.threshold) & valid
         seen = self.steps > 0
         stats = {
             'confidence_per_class': Ratio(self.confidence * seen, seen),

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from torch import Tensor, nn
 
 from ...structures.running_stats import Ratio
+from .top_class import TopClass
 
 
 class Selector(nn.Module):
@@ -19,11 +20,15 @@ class Selector(nn.Module):
     """
 
     @abstractmethod
-    def forward(self, probs: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor | Ratio]]:
+    def forward(
+        self, probs: Tensor, top: TopClass, valid: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor | Ratio]]:
         """Weigh the pixels of the unlabelled images.
 
         Args:
-            probs (Tensor): Teacher probabilities of shape (B, C, H, W).
+            probs (Tensor): Teacher probabilities of shape (B, C, H, W), made in float32.
+            top (TopClass): Their :func:`top_class`: the predicted class of each pixel, its probability
+                and its doubt.
             valid (Tensor): Bool of shape (B, H, W); False for padding and rotation borders.
 
         Returns:

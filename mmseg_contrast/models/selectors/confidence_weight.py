@@ -9,6 +9,7 @@ from torch import Tensor
 from ...arguments import at_least
 from ...structures.running_stats import Ratio
 from .base import Selector
+from .top_class import TopClass
 
 
 @MODELS.register_module()
@@ -32,7 +33,9 @@ class ConfidenceWeight(Selector):
         self.power = power
 
     @torch.no_grad()
-    def forward(self, probs: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Ratio]]:
+    def forward(
+        self, probs: Tensor, top: TopClass, valid: Tensor
+    ) -> tuple[Tensor, dict[str, Ratio]]:
         """Weigh the pixels; see :meth:`Selector.forward`."""
-        weight = probs.amax(1).pow(self.power) * valid
+        weight = top.confidence.pow(self.power) * valid
         return weight, {'confidence_weight': Ratio(weight.sum(), valid.sum())}

@@ -9,7 +9,7 @@ from torch import Tensor
 from ...arguments import in_range
 from .base import Selector
 from .rank_select import rank_select
-from .top_class import top_class
+from .top_class import TopClass
 
 
 @MODELS.register_module()
@@ -74,18 +74,16 @@ class DynamicConfidentRegionSelection(Selector):
         return 1 - self.doubts
 
     @torch.no_grad()
-    def forward(self, probs: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Update the thresholds and mark the confident pixels; see :meth:`Selector.forward`.
-
-        The probabilities must have been made in float32.
-        """
-        labels, _, doubt = top_class(probs)
+    def forward(
+        self, probs: Tensor, top: TopClass, valid: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Update the thresholds and mark the confident pixels; see :meth:`Selector.forward`."""
         # Invalid pixels are of one spare class, so that shapes never depend on the data.
-        groups = labels.where(valid, self.num_classes).flatten()
+        groups = top.labels.where(valid, self.num_classes).flatten()
         if self.keep_ratio < 1:
-            self._update(doubt.flatten(), groups)
+            self._update(top.doubt.flatten(), groups)
         most = torch.cat([self.doubts, self.doubts.new_full((1,), -1)])
-        weight = most.index_select(0, groups).view_as(doubt).ge_(doubt)
+        weight = most.index_select(0, groups).view_as(top.doubt).ge_(top.doubt)
         return weight, {'threshold_per_class': self.thresholds}
 
     def _update(self, doubt: Tensor, groups: Tensor) -> None:

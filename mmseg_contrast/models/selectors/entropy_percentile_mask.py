@@ -12,7 +12,7 @@ from ...arguments import in_range
 from ..schedules import training_progress
 from .base import Selector
 from .rank_select import rank_select
-from .top_class import top_class
+from .top_class import TopClass
 
 
 @MODELS.register_module()
@@ -44,13 +44,14 @@ class EntropyPercentileMask(Selector):
         self.keep_ratio = keep_ratio
 
     @torch.no_grad()
-    def forward(self, probs: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(
+        self, probs: Tensor, top: TopClass, valid: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Mark the pixels of low entropy; see :meth:`Selector.forward`."""
         share = 1 - (1 - self.keep_ratio) * (1 - training_progress())
-        probs = probs.float()
-        _, confidence, doubt = top_class(probs)
+        _, confidence, doubt = top
         # The term of the predicted class, -p log p, from its doubt: near 1, p has lost what decides.
-        entropy = torch.special.entr(probs).sum(1) - torch.special.entr(confidence)
+        entropy = torch.special.entr(probs.float()).sum(1) - torch.special.entr(confidence)
         entropy = (entropy - confidence * (-doubt).log1p()).clamp(min=0) / math.log(probs.shape[1])
         limit, total = rank_select(
             entropy.flatten(),

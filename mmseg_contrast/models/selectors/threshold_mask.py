@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ...arguments import in_range
 from .base import Selector
+from .top_class import TopClass
 
 
 @MODELS.register_module()
@@ -29,6 +30,8 @@ class ThresholdMask(Selector):
         self.threshold = threshold
 
     @torch.no_grad()
-    def forward(self, probs: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(
+        self, probs: Tensor, top: TopClass, valid: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Mark the confident pixels; see :meth:`Selector.forward`."""
-        return ((probs.amax(1) >= self.threshold) & valid).float(), {}
+        return ((top.confidence >= self.threshold) & valid).float(), {}

@@ -9,6 +9,7 @@ from helpers import (
     memory_bank_cfg,
     prepared,
     random_batch,
+    select,
     semi_cfg,
     separate_teacher,
     total_loss,
@@ -150,7 +151,7 @@ def test_each_part_runs_without_any_data():
     assert all(count.device == meta for count in counts)
 
     selector = DynamicConfidentRegionSelection(3).to(meta)
-    weight, _ = selector(torch.empty(2, 3, 6, 6, device=meta), hard[:2])
+    weight, _ = select(selector, torch.empty(2, 3, 6, 6, device=meta), hard[:2])
     assert weight.shape == (2, 6, 6)
     for pairs in ('random', 'cross', 'intra'):
         pseudo = PixelTargets(labels[2:], weight, None)

@@ -30,7 +30,10 @@ from mmengine.runner.checkpoint import load_state_dict
 from mmseg.registry import MODELS
 from torch import nn
 
+from mmseg_contrast.models.segmentors.loss_log import LossLog
 from mmseg_contrast.models.segmentors.semi_supervised_segmentor import _coverage
+from mmseg_contrast.models.selectors import Selector
+from mmseg_contrast.models.selectors.top_class import top_class
 from mmseg_contrast.problem import SetupError
 from mmseg_contrast.structures import PixelTargets
 from mmseg_contrast.structures.pixel_targets import nearest
@@ -181,6 +184,40 @@ def test_selected_pixels_alone_count():
     hard = F.cross_entropy(logits[1:], predicted, reduction='none')[kept].mean()
     losses = model.loss(images, samples)
     torch.testing.assert_close(losses['unsup.loss_consistency'], hard, rtol=1e-4, atol=1e-6)
+
+
+class Watcher(Selector):
+    """Trusts every valid pixel, and keeps what it is given."""
+
+    def forward(self, probs, top, valid):
+        self.seen = probs, top
+        return valid.float(), {}
+
+
+def test_the_selector_sees_the_classes_that_become_labels():
+    model = build(semi_cfg(auxiliary_head=None))
+    model.selector = Watcher()
+    images, samples = prepared(model, random_batch(1, 2))
+    _, targets, _ = model.get_pseudo_labels(images['weak'], samples['weak'])
+    probs, top = model.selector.seen
+    for found, expected in zip(top, top_class(probs)):
+        assert torch.equal(found, expected)
+    valid = labels_of(samples['weak']) != 255
+    assert torch.equal(targets.labels, top.labels.where(valid, 255))
+
+
+@pytest.mark.parametrize('burn_in', [0, 5])
+@pytest.mark.parametrize('hard', [[True], [True, False], []])
+def test_probabilities_go_through_a_step_only_where_a_loss_reads_them(hard, burn_in):
+    losses = [{'type': 'ConsistencyLoss', 'hard': each} for each in hard]
+    model = build(semi_cfg(unsup_loss=losses, semi_train_cfg={'burn_in': burn_in}))
+    images, samples = prepared(model, random_batch(1, 2))
+    log = LossLog(model.running_stats)
+    labeled = model._read_labeled(images, samples)
+    pseudo = model._pseudo_label(images, samples, log)
+    (mixed,) = model._mix(labeled, pseudo, images)
+    for targets in (pseudo.targets, mixed.pseudo):
+        assert (targets.probs is not None) == (False in hard)
 
 
 def test_without_labeled_images_there_are_no_shares_to_compare_with():

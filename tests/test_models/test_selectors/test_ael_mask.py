@@ -1,6 +1,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers import select
 from mmseg.registry import MODELS
 from sync_counter import SyncCounter
 
@@ -76,7 +77,7 @@ def test_keeps_confident_pixels_of_each_class_at_its_rate():
     probs = F.one_hot(labels, C).movedim(-1, 1) * confidence[:, None]
     probs = probs + (1 - F.one_hot(labels, C).movedim(-1, 1)) * (1 - confidence[:, None]) / 2
     valid = torch.rand(2, *size) < 0.9
-    weight, stats = selector(probs, valid)
+    weight, stats = select(selector, probs, valid)
     assert not weight[~valid].any() and not weight[confidence < 0.7].any()
     for c, rate in enumerate((0.125, 0.5, 1.0)):
         share = weight[(labels == c) & valid & (confidence > 0.7)].mean()
@@ -107,11 +108,11 @@ def test_no_host_sync_and_no_data():
     logits, labels = labelled(0)
     with SyncCounter() as counter:
         selector.observe(logits, labels)
-        selector(logits.softmax(1), labels != 255)
+        select(selector, logits.softmax(1), labels != 255)
     assert dict(counter.counts) == {}
     selector.to('meta')
     selector.observe(logits.to('meta'), labels.to('meta'))
-    weight, _ = selector(logits.to('meta'), (labels != 255).to('meta'))
+    weight, _ = select(selector, logits.to('meta'), (labels != 255).to('meta'))
     assert weight.shape == labels.shape
 
 

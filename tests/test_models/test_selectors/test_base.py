@@ -4,7 +4,7 @@ from mmseg_contrast.models.selectors.base import Selector
 
 
 class Everything(Selector):
-    def forward(self, probs, valid):
+    def forward(self, probs, top, valid):
         return valid.float(), {}
 
 
