@@ -10,6 +10,7 @@ A config that imports something has to assign ``_base_`` first, or MMEngine take
 other style.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from types import FunctionType, ModuleType
 from typing import Any
@@ -17,6 +18,8 @@ from typing import Any
 from mmengine.config import ConfigDict
 
 _PACK = dict(type='PackSegInputs')
+# What a data set of one's own tells beside its folders; the data sets with a class know it.
+_OF_THE_SET = ('metainfo', 'img_suffix', 'seg_map_suffix', 'reduce_zero_label')
 
 
 def train_loader(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,12 +28,14 @@ def train_loader(config: Mapping[str, Any]) -> dict[str, Any]:
     It reads these variables; those in brackets may be absent:
 
     - ``dataset_type``, ``data_root``, ``train_prefix`` and ``labeled_list``: the labelled images;
-      prefixes are relative to the root, lists are not;
+      prefixes are relative to the root or absolute, lists are not relative to it;
+    - [``metainfo``, ``img_suffix``, ``seg_map_suffix`` and ``reduce_zero_label``]: what the class of
+      the data set does not know, such as the names of the classes of a ``BaseSegDataset``;
     - ``geometry``: transforms of images and masks, by name; [``labeled_geometry`` and
       ``unlabeled_geometry``] if they differ;
     - [``colors``]: more transforms of the labelled images, by name;
     - [``branches``]: pipelines of the unlabelled images, each a dict of transforms, by branch; with
-      them ``unlabeled_list``, and [``img_suffix``] if it is not that of the data set;
+      them ``unlabeled_list``;
     - [``labeled_branches``]: the same of the labelled images; by default ``sup`` alone where the
       unlabelled ones have branches, and none otherwise;
     - [``pseudo_labels``]: a folder of masks of the images in ``unlabeled_list``;
@@ -47,6 +52,8 @@ def train_loader(config: Mapping[str, Any]) -> dict[str, Any]:
     if 'source_domain' in variables:
         domains.append(ConfigDict(variables))
         domains[-1].labeled_branches = {}
+        for name in _OF_THE_SET:
+            domains[-1].pop(name, None)
         domains[-1].merge(variables.source_domain)
     labeled_fields = [name for domain in domains for name in domain.get('labeled_branches', {})]
     fields = [*labeled_fields, *variables.get('branches', {})]
@@ -73,8 +80,9 @@ def train_loader(config: Mapping[str, Any]) -> dict[str, Any]:
 def val_loader(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of the validation's data loader.
 
-    It reads ``dataset_type``, ``data_root``, ``val_prefix``, ``test_pipeline``, ``num_workers`` and,
-    if not all images of the folder are meant, ``val_list``, which is relative to the root.
+    It reads ``dataset_type``, ``data_root``, ``val_prefix``, ``test_pipeline``, ``num_workers``; if not
+    all images of the folder are meant, ``val_list``, which is relative to the root; and what
+    :func:`train_loader` reads of a data set whose class does not know it.
 
     Args:
         config (Mapping[str, Any]): ``globals()`` of the config.
@@ -88,6 +96,7 @@ def val_loader(config: Mapping[str, Any]) -> dict[str, Any]:
         sampler=dict(type='DefaultSampler', shuffle=False),
         dataset=dict(
             type=variables.dataset_type,
+            **_of_the_set(variables),
             data_root=variables.data_root,
             **listed,
             data_prefix=variables.val_prefix,
@@ -190,8 +199,12 @@ def _branches(fields: list[str], pipelines: Mapping[str, Any]) -> dict[str, Any]
     )
 
 
+def _of_the_set(variables: ConfigDict) -> dict[str, Any]:
+    return {name: variables[name] for name in _OF_THE_SET if name in variables}
+
+
 def _prefix(variables: ConfigDict, *keys: str) -> dict[str, str]:
-    return {key: f'{variables.data_root}/{variables.train_prefix[key]}' for key in keys}
+    return {key: os.path.join(variables.data_root, variables.train_prefix[key]) for key in keys}
 
 
 def _labeled(variables: ConfigDict, fields: list[str]) -> dict[str, Any]:
@@ -199,6 +212,7 @@ def _labeled(variables: ConfigDict, fields: list[str]) -> dict[str, Any]:
     pack = _branches(fields, variables.labeled_branches) if fields else _PACK
     return dict(
         type=variables.dataset_type,
+        **_of_the_set(variables),
         **listed,
         data_prefix=_prefix(variables, 'img_path', 'seg_map_path'),
         pipeline=[
@@ -212,10 +226,12 @@ def _labeled(variables: ConfigDict, fields: list[str]) -> dict[str, Any]:
 
 
 def _unlabeled(variables: ConfigDict, fields: list[str]) -> dict[str, Any]:
-    suffix = dict(img_suffix=variables.img_suffix) if 'img_suffix' in variables else {}
+    told = _of_the_set(variables)
+    suffix = {key: told.pop(key) for key in ('img_suffix',) if key in told}
+    told.pop('seg_map_suffix', None)
     return dict(
         type='UnlabeledDataset',
-        like=variables.dataset_type,
+        like=dict(type=variables.dataset_type, **told) if told else variables.dataset_type,
         **suffix,
         ann_file=variables.unlabeled_list,
         data_prefix=_prefix(variables, 'img_path'),

@@ -154,6 +154,48 @@ def test_another_domain_has_the_variables_of_the_first_but_for_its_own():
         assert views['branch_field'] == fields and views.keys() - {'type', 'branch_field'} == names
 
 
+OWN = dict(
+    metainfo=dict(classes=('soil', 'weed'), palette=[[0, 0, 0], [0, 200, 0]]),
+    img_suffix='.JPG',
+    seg_map_suffix='_mask.png',
+    reduce_zero_label=True,
+)
+
+
+def test_a_data_set_of_ones_own_tells_what_its_class_does_not_know():
+    labeled, unlabeled = sources(semi(**OWN))
+    validation = val_loader(semi(**OWN))['dataset']
+    for source in (labeled, validation):
+        assert {name: source[name] for name in OWN} == OWN
+    assert unlabeled['like'] == dict(
+        type='MosaicDataset', metainfo=OWN['metainfo'], reduce_zero_label=True
+    )
+    assert unlabeled['img_suffix'] == '.JPG' and 'seg_map_suffix' not in unlabeled
+
+
+def test_folders_may_lie_outside_the_root():
+    config = semi()
+    config['train_prefix'] = dict(img_path='/photos', seg_map_path='masks')
+    labeled, unlabeled = sources(config)
+    assert labeled['data_prefix'] == dict(img_path='/photos', seg_map_path='root/masks')
+    assert unlabeled['data_prefix'] == dict(img_path='/photos')
+
+
+def test_another_domain_tells_its_own():
+    config = semi(
+        **OWN,
+        source_domain=dict(
+            dataset_type='GTA5Dataset',
+            img_suffix='.png',
+            labeled_list=None,
+            labeled_branches=dict(source={}),
+        ),
+    )
+    labeled, domain, _ = sources(config)
+    assert {name: labeled[name] for name in OWN} == OWN
+    assert {name: domain.get(name) for name in OWN} == {**dict.fromkeys(OWN), 'img_suffix': '.png'}
+
+
 def test_a_config_changes_what_its_base_names():
     base = ConfigDict({k: v for k, v in semi().items() if k != '_base_'})
     before = base.to_dict()
