@@ -14,8 +14,8 @@ from mmengine.runner import Runner
 from mmseg.registry import MODELS
 from torch import Tensor
 
-from mmseg_contrast.datasets.checks import parts_of, source_of
 from mmseg_contrast.datasets.files import IGNORE_INDEX
+from mmseg_contrast.datasets.scan import parts_of, source_of
 from mmseg_contrast.engine.checks.data import check_labels
 from mmseg_contrast.engine.checks.network import check_preprocessor, check_sample
 from mmseg_contrast.files import write_file

@@ -10,18 +10,15 @@ from mmseg.registry import DATASETS
 from tqdm import tqdm
 
 from mmseg_contrast.datasets.checks import (
-    Source,
     check_absent,
     check_ids,
     check_left_out,
     check_overlap,
     find_missing,
     require_images,
-    samples_of,
-    scan,
-    source_of,
 )
 from mmseg_contrast.datasets.files import list_images, read_list
+from mmseg_contrast.datasets.scan import Source, samples_of, scan, source_of
 from mmseg_contrast.datasets.splits import class_counts, class_table
 from mmseg_contrast.problem import Problem
 from mmseg_contrast.tooling.cli import ChangesAction, one_sentence, require_keys

@@ -13,16 +13,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from ...datasets import MultiSourceSampler
-from ...datasets.checks import (
-    check_crop,
-    check_ids,
-    check_left_out,
-    find_missing,
-    parts_of,
-    random_numbers_kept,
-    scan,
-    source_of,
-)
+from ...datasets.checks import check_crop, check_ids, check_left_out, find_missing
+from ...datasets.scan import parts_of, random_numbers_kept, scan, source_of
 from ...datasets.transforms import LoadValidMap, MultiBranch
 from ...models.data_preprocessors import MultiBranchDataPreprocessor
 from ...models.segmentors import SemiSupervisedSegmentor

@@ -16,7 +16,7 @@ from mmseg.models.decode_heads.cascade_decode_head import BaseCascadeDecodeHead
 from torch import Tensor, nn
 
 from ...datasets import UnlabeledDataset
-from ...datasets.checks import random_numbers_kept
+from ...datasets.scan import random_numbers_kept
 from ...datasets.transforms import MultiBranch
 from ...models.decode_heads import ContrastHead
 from ...models.memory import MemoryBank

@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from ...datasets.checks import parts_of, random_numbers_kept, source_of
+from ...datasets.scan import parts_of, random_numbers_kept, source_of
 from ...models.segmentors import ContrastivePretrainer
 from ...problem import Problem, SetupError
 from ...structures.pixel_targets import IGNORE_INDEX
