@@ -14,7 +14,7 @@ from mmseg.registry import DATASETS, MODELS
 
 import mmseg_contrast  # noqa: F401
 from mmseg_contrast.engine.checks.checkpoint import check_state_dict
-from mmseg_contrast.pseudo_labels.generate import LabelRule
+from mmseg_contrast.pseudo_labels.label_rule import LabelRule
 from mmseg_contrast.tooling.chain import TRAINED, read_chain
 from mmseg_contrast.tooling.overrides import read_config
 

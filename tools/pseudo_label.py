@@ -19,13 +19,10 @@ from rich.console import Console
 from rich.table import Table
 
 from mmseg_contrast.problem import SetupError
-from mmseg_contrast.pseudo_labels.generate import (
-    DEFAULT_THRESHOLD,
-    LabelRule,
-    unlabeled_images,
-    write_pseudo_labels,
-)
+from mmseg_contrast.pseudo_labels.generate import write_pseudo_labels
+from mmseg_contrast.pseudo_labels.label_rule import DEFAULT_THRESHOLD, LabelRule
 from mmseg_contrast.pseudo_labels.precision import true_masks, write_precision
+from mmseg_contrast.pseudo_labels.predict import unlabeled_images
 from mmseg_contrast.tooling.checkpoint import read_checkpoint
 from mmseg_contrast.tooling.cli import add_common_arguments, load_config, one_sentence, require_keys
 from mmseg_contrast.tooling.overrides import refuse

@@ -9,7 +9,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmseg_contrast.problem import SetupError
-from mmseg_contrast.pseudo_labels.generate import without_masks
+from mmseg_contrast.pseudo_labels.predict import without_masks
 from mmseg_contrast.tooling.checkpoint import check_checkpoint
 from mmseg_contrast.tooling.cli import (
     add_common_arguments,

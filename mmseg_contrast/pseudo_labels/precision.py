@@ -13,7 +13,8 @@ from rich.progress import Progress
 
 from ..datasets.files import IGNORE_INDEX, read_mask
 from ..files import write_csv
-from .generate import mask_path, stored_classes
+from .generate import mask_path
+from .predict import stored_classes
 
 
 def true_masks(cfg: Config, folder: str, names: Iterable[str]) -> dict[str, Path]:

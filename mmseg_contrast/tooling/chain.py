@@ -19,7 +19,9 @@ from torch import nn
 
 from ..engine.checks.resumed_config import check_same_config
 from ..files import write_file
-from ..pseudo_labels.generate import MASKS, LabelRule, check_views, unlabeled_images
+from ..pseudo_labels.generate import MASKS
+from ..pseudo_labels.label_rule import LabelRule
+from ..pseudo_labels.predict import check_views, unlabeled_images
 from ..run_folder import MANIFEST, claim_folder, locked
 from .checkpoint import latest_checkpoint
 from .cli import check_data, check_weights

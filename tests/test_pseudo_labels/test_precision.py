@@ -5,13 +5,13 @@ from PIL import Image
 
 from mmseg_contrast.datasets.camvid import CamVidDataset
 from mmseg_contrast.datasets.files import ids_of_classes
-from mmseg_contrast.pseudo_labels.generate import stored_classes
 from mmseg_contrast.pseudo_labels.precision import (
     count_confusion,
     precision_table,
     true_masks,
     write_precision,
 )
+from mmseg_contrast.pseudo_labels.predict import stored_classes
 
 IGNORE = 255
 

@@ -74,7 +74,7 @@ class Step:
             self.ema = self.model.teacher_ema()
             self.ema.copy()
             weights = self.model.class_weights
-            if weights is not None and not weights.sized:
+            if weights is not None and weights.needs_sizes:
                 weights.set_sizes(1, 1)  # the sizes of the sets do not change the time
         self.banks = [m for m in self.model.modules() if isinstance(m, ClassMemoryBank)]
         for bank in self.banks:

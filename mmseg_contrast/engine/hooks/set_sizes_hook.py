@@ -24,7 +24,7 @@ class SetSizesHook(Hook):
         model = unwrap(runner.model)
         weights = getattr(model, 'class_weights', None)
         images = images_per_branch(runner.train_dataloader.dataset)
-        if weights is None or weights.sized or not images:
+        if weights is None or not weights.needs_sizes or not images:
             return
         unlabeled = images.get(model.semi_train_cfg.teacher_view, 0)
         weights.set_sizes(images.get('sup', 0), unlabeled)

@@ -17,8 +17,9 @@ class ClassWeights(nn.Module):
     learnt must come from the batch of all ranks, and lives in buffers.
     """
 
-    #: Whether it knows how many images the sets have, or need not know; :class:`SetSizesHook` tells it.
-    sized = True
+    #: Whether it waits for the numbers of images of the two sets. :class:`SetSizesHook` counts them before
+    #: the training and hands them to ``set_sizes``.
+    needs_sizes = False
 
     @abstractmethod
     def forward(self, labeled: PixelTargets, pseudo: PixelTargets) -> Tensor | None:

@@ -91,8 +91,7 @@ class MedianFrequencyWeights(ClassWeights):
         self.register_buffer('images', torch.zeros(2))
         # Of the run's data, not of the checkpoint's.
         self.register_buffer('sizes', torch.zeros(2), persistent=False)
-        #: Whether the numbers of images are known.
-        self.sized = False
+        self.needs_sizes = True
         if sizes is not None:
             self.set_sizes(*sizes)
 
@@ -112,7 +111,7 @@ class MedianFrequencyWeights(ClassWeights):
                 'unlabelled images: give numbers >= 0, not both 0.'
             )
         self.sizes.copy_(torch.tensor([labeled, unlabeled]))
-        self.sized = True
+        self.needs_sizes = False
 
     @property
     def frequency(self) -> Tensor:
@@ -131,7 +130,7 @@ class MedianFrequencyWeights(ClassWeights):
         Raises:
             SetupError: If nothing has said how many images the sets have.
         """
-        if not self.sized:
+        if self.needs_sizes:
             raise SetupError(
                 f'{type(self).__name__} joins labels and pseudo-labels by the numbers of images, which '
                 "nothing has given: add dict(type='SetSizesHook') to custom_hooks, or set "

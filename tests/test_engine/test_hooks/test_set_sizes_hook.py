@@ -69,6 +69,6 @@ def test_given_numbers_stay():
 def test_without_branches_or_class_weights_there_is_nothing_to_do():
     run = runner(Source(4))
     SetSizesHook().before_train(run)
-    assert not run.model.class_weights.sized
+    assert run.model.class_weights.needs_sizes
     run.model = build(plain_cfg())
     SetSizesHook().before_train(run)
