@@ -23,6 +23,7 @@ ROOMS = (
     'models.required_hook',
     'models.slots',
     'models.schedules',
+    'models.backbones',
     'models.data_preprocessors',
     'models.sampling',
     'models.losses',

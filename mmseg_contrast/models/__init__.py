@@ -4,6 +4,7 @@ A ``momentum`` is everywhere the share of the *new* value in a moving average, a
 norm: a paper's :math:`\alpha` or :math:`\beta` of 0.99 is ``momentum=0.01``, and 1 forgets the past.
 """
 
+from .backbones import *  # noqa: F403
 from .class_weights import *  # noqa: F403
 from .data_preprocessors import *  # noqa: F403
 from .decode_heads import *  # noqa: F403

@@ -148,7 +148,7 @@ def without_initial_weights(model: Mapping[str, Any]) -> dict[str, Any]:
     backbone = {
         k: v for k, v in model['backbone'].items() if k not in ('init_cfg', 'checkpoint_path')
     }
-    kind = backbone['type']
+    kind = backbone.get('of', backbone['type'])  # a FrozenBackbone takes the arguments of another
     taken = inspect.signature(MODELS.get(kind) if isinstance(kind, str) else kind).parameters
     default = getattr(taken.get('pretrained'), 'default', None)
     # MMSegmentation's backbones take a path or None; those of timm True, their default, or False.

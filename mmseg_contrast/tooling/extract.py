@@ -80,6 +80,11 @@ def select_branch(
     if branch not in BRANCHES:
         raise ValueError(f'unknown branch {branch!r}: choose from {", ".join(BRANCHES)}')
     prefix = _TEACHER if branch == 'teacher' else ''
+    if prefix and not any(key.startswith(f'{prefix}backbone.') for key in state_dict):
+        # A frozen backbone, which both branches use.
+        shared = {k: v for k, v in state_dict.items() if k.startswith('backbone.')}
+        if any(key.startswith(prefix) for key in state_dict):
+            state_dict = {**state_dict, **{prefix + k: v for k, v in shared.items()}}
     weights = {
         key[len(prefix) :]: value
         for key, value in state_dict.items()
@@ -201,6 +206,17 @@ def plain_dataset(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def plain_backbone(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Name the backbone itself where it is frozen: what it predicts is the same.
+
+    Args:
+        config (Mapping[str, Any]): Config of a backbone.
+    """
+    if config['type'] != 'FrozenBackbone':
+        return dict(config)
+    return {'type': config['of'], **{k: v for k, v in config.items() if k not in ('type', 'of')}}
+
+
 def plain_head(config: Mapping[str, Any]) -> dict[str, Any]:
     """Leave a loss of this package out of a head: MMSegmentation's default stands in for it.
 
@@ -226,6 +242,7 @@ def plain_config(config: Mapping[str, Any], auxiliary_heads: list[int] | None) -
         remain, and with them its import; :func:`own_types` names them.
     """
     model = without_initial_weights(_arguments(config['model'], EncoderDecoder))
+    model['backbone'] = plain_backbone(model['backbone'])
     model['decode_head'] = plain_head(model['decode_head'])
     heads = model.pop('auxiliary_head', None)
     if heads and auxiliary_heads is None:

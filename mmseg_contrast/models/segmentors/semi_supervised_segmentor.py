@@ -29,6 +29,7 @@ from ...structures import (
 )
 from ...structures.running_stats import Ratio, RunningStats
 from ...structures.step import BRANCHES
+from ..backbones import FrozenBackbone
 from ..class_weights import ClassWeights
 from ..decode_heads import ContrastHead
 from ..decode_heads.decode_features import record_input, take_inputs
@@ -55,13 +56,21 @@ class TeacherBranch(EncoderDecoder):
     """The teacher: same network as the student, frozen and always in eval mode.
 
     Args:
+        backbone (dict | FrozenBackbone): Config; or the student's own backbone, which is then shared.
         norm (str): ``'running'``; ``'batch'`` follows the student into train mode, as some published
             code does: batch norm by the statistics of the batch, and dropout.
         kwargs: Arguments of MMSeg's ``EncoderDecoder``.
     """
 
-    def __init__(self, norm: str = 'running', **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self, backbone: dict | FrozenBackbone, norm: str = 'running', **kwargs: Any
+    ) -> None:
+        shared = isinstance(backbone, FrozenBackbone)
+        super().__init__(backbone={'type': nn.Identity} if shared else backbone, **kwargs)
+        if shared:
+            # Not a child: its weights are in the state and among the parameters once, as the student's.
+            del self.backbone
+            vars(self)['backbone'] = backbone
         self.follows_mode = norm == 'batch'
         for head in self.modules():
             if isinstance(head, ContrastHead):
@@ -83,9 +92,9 @@ class SemiSupervisedSegmentor(EncoderDecoder):
 
     The segmentor itself is the student (keys ``backbone.*``, ``decode_head.*``, ...), the teacher is
     its child ``teacher``; so MMSeg's test, inference, TTA and plain loading see the student.
-    :class:`MeanTeacherHook` keeps the teacher. A training batch has the branches ``sup`` (labelled),
-    ``source`` (labelled, of another domain) and ``weak`` and ``strong`` (unlabelled, same geometry); each
-    set may be absent. One step:
+    :class:`MeanTeacherHook` keeps the teacher, which shares a :class:`FrozenBackbone`. A training batch
+    has the branches ``sup`` (labelled), ``source`` (labelled, of another domain) and ``weak`` and
+    ``strong`` (unlabelled, same geometry); each set may be absent. One step:
 
     1. read: images and masks of the labelled images;
     2. pseudo-label: the teacher predicts the weak images, and the ``selector`` says which pixels are
@@ -144,6 +153,8 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         super().__init__(**kwargs)
         self.semi_train_cfg = _read_train_cfg(**(semi_train_cfg or {}))
         teacher_cfg.update(pretrained=None, init_cfg=None, norm=self.semi_train_cfg.teacher_norm)
+        if isinstance(self.backbone, FrozenBackbone):
+            teacher_cfg['backbone'] = self.backbone
         self.teacher = TeacherBranch(**teacher_cfg)
         # What method files do not know: the data set and how its images are normalised.
         known = {'num_classes': num_classes}
@@ -287,14 +298,15 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         return NamedEMA(self.teacher, self)
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
-        # A plain checkpoint fills both branches; one with a teacher must survive `before_train`.
+        # A plain checkpoint fills both branches; one with a teacher must survive `before_train`. The
+        # teacher of a run with a frozen backbone has none of its own.
         own = f'{prefix}teacher.'
-        if any(key.startswith(own) for key in state_dict):
-            self.teacher_loaded = True
-        else:
-            for name in self.teacher.state_dict():
-                if prefix + name in state_dict:
-                    state_dict[own + name] = state_dict[prefix + name]
+        has_teacher = any(key.startswith(own) for key in state_dict)
+        self.teacher_loaded |= has_teacher
+        lacking = 'backbone.' if has_teacher else ''
+        for name in self.teacher.state_dict():
+            if name.startswith(lacking) and prefix + name in state_dict:
+                state_dict.setdefault(own + name, state_dict[prefix + name])
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     # ------------------------------------------------------------------ training
