@@ -1,4 +1,4 @@
-"""What all weights of classes do."""
+"""The base class of class weights."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ...structures import PixelTargets
 class ClassWeights(nn.Module):
     """Says how much each class counts in the supervised losses and in those on pseudo-labels.
 
-    It gets the labels of the labelled images of the target domain and the selected pseudo-labels, and
-    gives a factor for each class. A step calls it once, before any mixing, in the burn-in too. What is
-    learnt must come from the batch of all ranks, and lives in buffers.
+    It takes the labels of the labelled images of the target domain and the selected pseudo-labels, and
+    returns a factor for each class. A step calls it once, before any mixing, also during the burn-in.
+    Anything learnt must be computed over the batches of all ranks and kept in buffers.
     """
 
     #: Whether it waits for the numbers of images of the two sets. :class:`SetSizesHook` counts them before
@@ -23,7 +23,7 @@ class ClassWeights(nn.Module):
 
     @abstractmethod
     def forward(self, labeled: PixelTargets, pseudo: PixelTargets) -> Tensor | None:
-        """Return the factor of each class, of shape (C,), or None to weigh all alike.
+        """Return the factor of each class, of shape (C,), or None to weight all equally.
 
         Args:
             labeled (PixelTargets): Labels of this rank's images; may be empty.

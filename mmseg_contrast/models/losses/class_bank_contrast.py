@@ -32,8 +32,8 @@ def class_bank_contrast(
 
     Source: Alonso et al., ICCV 2021, Eq. 8-11. The weights are separable and have mean 1 in each
     class, so the double sum is exactly :math:`1 - \langle \bar p_c, \bar z_c \rangle` with the
-    weighted means of the unit vectors: no pair is ever formed. A class without pixels or without
-    rows counts 0. The pixels are those of all ranks; the loss is the same on every rank.
+    weighted means of the unit vectors: no pair is ever formed. A class without pixels or without rows
+    contributes 0. The pixels are those of all ranks; the loss is the same on every rank.
 
     Cost: three (C, N) x (N, D) products, for value and gradient, and five passes over the vectors; memory
     C N + N D. In float32 (or float64). The gradient cannot be differentiated again.
@@ -43,8 +43,8 @@ def class_bank_contrast(
         labels (Tensor): Class of each, int64 of shape (B, N); values outside ``[0, C)`` never count.
         rows (Tensor): Bank rows of shape (C, L, D), not normalised; no gradient reaches them.
         valid (Tensor): Bool of shape (C, L).
-        scores (Tensor, optional): :math:`S(p) > 0` of shape (B, N); none weighs all alike.
-        row_scores (Tensor, optional): :math:`S(z) > 0` of shape (C, L); none weighs all alike.
+        scores (Tensor, optional): :math:`S(p) > 0` of shape (B, N); None weights all equally.
+        row_scores (Tensor, optional): :math:`S(z) > 0` of shape (C, L); None weights all equally.
 
     Returns:
         tuple[Tensor, Tensor]: The loss (scalar), and the loss of each class without gradient, of
@@ -80,7 +80,7 @@ def class_bank_contrast(
 class _UnitSums(torch.autograd.Function):
     """Weighted sums of the unit vectors, from vectors (B, D, N) and weights (B, C, N) to (C, D).
 
-    The time goes into passes over the vectors, of which a norm and a division make many. With G the
+    The time goes into passes over the vectors; a norm and a division would add many. With G the
     gradient of the sums, x a vector and w its weights: dL/dw = G x / |x| and
     dL/dx = (G^T w - (w . dL/dw) x / |x|) / |x|.
     """

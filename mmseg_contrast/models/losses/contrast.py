@@ -13,10 +13,10 @@ from ..device import reading_is_free, without_autocast
 
 
 def refuse_create_graph(place: str) -> None:
-    """Raise in a backward pass that is to be differentiated again, which a closed form cannot be.
+    """Raise in a backward pass that will itself be differentiated: a closed-form gradient cannot be.
 
-    Torch's ``once_differentiable`` misses a penalty on the gradient of the loss itself: what it looks
-    at, the gradient that comes in, is then a constant, and the penalty would have no effect.
+    Torch's ``once_differentiable`` misses a penalty on the gradient of the loss itself: the incoming
+    gradient, which it looks at, is a constant there, and the penalty would silently have no effect.
 
     Args:
         place (str): Name of the function, for the error.
@@ -24,7 +24,7 @@ def refuse_create_graph(place: str) -> None:
     Raises:
         RuntimeError: If the backward pass is run with ``create_graph=True``.
     """
-    # Gradients are on in a backward pass if and only if it has been asked for its graph.
+    # Gradients are enabled in a backward pass if and only if its graph was asked for.
     if torch.is_grad_enabled():
         raise RuntimeError(
             f'{place} has its gradient in closed form, which cannot be differentiated again: run the '
@@ -119,9 +119,8 @@ def grouped_contrast(
 class _GroupedContrast(torch.autograd.Function):
     """The gradient has a closed form, so it is made tile by tile beside the value.
 
-    With s the similarities of one anchor over tau, z_j = logsumexp_n(s_n) - s_j and 1/|P| as the
-    weight of each positive: dL/ds_j = -sigmoid(z_j) / |P| and
-    dL/ds_n = softmax(s)_n sum_j sigmoid(z_j) / |P|.
+    With s the similarities of one anchor over tau, z_j = logsumexp_n(s_n) - s_j and 1/|P| as the weight
+    of each positive: dL/ds_j = -sigmoid(z_j) / |P| and dL/ds_n = softmax(s)_n sum_j sigmoid(z_j) / |P|.
     """
 
     @staticmethod

@@ -40,13 +40,13 @@ def pixel_entropy(logits: Tensor, valid: Tensor) -> Tensor:
 
 @MODELS.register_module()
 class EntropyLoss(UnsupervisedLoss):
-    """Makes the student decide on the unlabelled images, whatever for.
+    """Minimises the entropy of the student's predictions on the unlabelled images.
 
     Source: Alonso et al., ICCV 2021, Eq. 7; mean over the pixels whose pseudo-label is not ignored.
 
     Args:
         loss_weight (float): Factor of the loss.
-        ramp (dict, optional): Arguments of :class:`Ramp`; none means a weight of 1 throughout.
+        ramp (dict, optional): Arguments of :class:`Ramp`; None means a weight of 1 throughout.
     """
 
     def __init__(self, loss_weight: float = 0.01, ramp: dict | None = None) -> None:
@@ -57,7 +57,7 @@ class EntropyLoss(UnsupervisedLoss):
     def forward(
         self, logits: Tensor, targets: PixelTargets, class_weight: Tensor | None = None
     ) -> tuple[dict[str, Tensor], dict[str, Ratio]]:
-        """Return the weighted loss and what to log of it; see :meth:`UnsupervisedLoss.forward`."""
+        """Return the weighted loss and its statistics; see :meth:`UnsupervisedLoss.forward`."""
         valid = targets.labels != targets.ignore_index
         raw = pixel_entropy(logits, valid)
         ramp = self.ramp(current_iter())

@@ -27,7 +27,7 @@ def pixel_cross_entropy(
     norm: str = 'valid',
     ignore_index: int = 255,
 ) -> Tensor:
-    r"""Weighted cross-entropy of each pixel with hard or soft labels, averaged.
+    r"""Average the weighted cross-entropy of the pixels, with hard or soft labels.
 
     .. math:: L = \frac{1}{Z} \sum_i w_i \, \sum_c -\alpha_c p_{ic} \log softmax(z_i)_c
 
@@ -35,8 +35,8 @@ def pixel_cross_entropy(
 
     - ``norm='valid'``: :math:`\sum_i w_i`, for the mean over the pixels that count;
     - ``norm='image'``: :math:`B \sum_{i \in b(i)} w_i` with b(i) the image of pixel i and B the number of
-      images, for the mean over the images of the means over each one's pixels that count, which is 0 for
-      an image without any (Eq. 1 and 2 of C3-SemiSeg);
+      images, for the mean over images of the mean over each image's pixels that count; an image without
+      any contributes 0 (Eq. 1 and 2 of C3-SemiSeg);
     - ``norm='all'``: the number N of all pixels;
     - ``norm='coverage'``: :math:`(\sum_i w_i)^2 / N`, for the mean over the pixels that count divided
       by their share of all pixels (published code of U2PL);
@@ -124,9 +124,9 @@ class PixelCrossEntropyLoss(nn.Module):
     Args:
         class_weight (list[float] | str, optional): Factor of each class, or a file of them, as MMSeg's
             losses take it.
-        norm (str): ``'valid'`` divides by the labelled pixels, ``'image'`` by those of each image and by
-            the images, ``'all'`` by all pixels, ``'coverage'`` by the labelled ones and by their share,
-            ``'class_weight'`` by the sum of the factors of their classes.
+        norm (str): ``'valid'`` divides by the number of labelled pixels, ``'image'`` by that of each
+            image and by the number of images, ``'all'`` by that of all pixels, ``'coverage'`` by that of
+            the labelled pixels and by their share, ``'class_weight'`` by the sum of their class factors.
         loss_weight (float): Factor of the loss.
         loss_name (str): Log key, starts with ``loss_``.
 
@@ -166,12 +166,12 @@ class PixelCrossEntropyLoss(nn.Module):
             cls_score (Tensor): Logits of shape (B, C, H, W).
             label (Tensor): Integer labels of shape (B, H, W).
             weight (Tensor, optional): Weight of each pixel, as MMSeg's pixel samplers give it.
-            avg_factor (float, optional): Divides the sum over the pixels, in the place of ``norm``.
+            avg_factor (float, optional): Divides the sum over the pixels instead of ``norm``.
             reduction_override (str, optional): ``'none'`` returns the losses of the pixels, of shape
                 (B, H, W), ``'sum'`` their sum; ``'mean'`` changes nothing.
             ignore_index (int): Label that never counts.
-            class_weight (Tensor, optional): This step's factor of each class, (C,), in the place of
-                the config's.
+            class_weight (Tensor, optional): This step's factor of each class, (C,), instead of the
+                config's.
 
         Raises:
             ValueError: If ``reduction_override`` is unknown, or ``'sum'`` with ``avg_factor``.
@@ -189,7 +189,7 @@ class PixelCrossEntropyLoss(nn.Module):
 
 @MODELS.register_module()
 class ConsistencyLoss(UnsupervisedLoss):
-    r"""Cross-entropy of the student with the teacher's labels on the unlabelled images.
+    r"""Cross-entropy between the student's predictions and the teacher's on the unlabelled images.
 
     .. math::
         L = \lambda \, r(i) \, \frac{1}{\sum w} \sum_p w_p \sum_c -T(A x)_{pc} \log S(\hat A x)_{pc}
@@ -200,12 +200,12 @@ class ConsistencyLoss(UnsupervisedLoss):
 
     Args:
         loss_weight (float): :math:`\lambda`.
-        hard (bool): Whether the label is the teacher's most likely class in place of its probabilities.
+        hard (bool): Whether to use the teacher's most likely class instead of its probabilities.
         norm (str): ``'valid'`` divides by the sum of the weights, ``'image'`` (Eq. 2) by that of each
-            image and by the number of images, ``'all'`` by all pixels,
-            ``'coverage'`` by the sum of the weights and by its share of all pixels: the fewer pixels are
-            kept, the more each counts (published code of U2PL and CSC).
-        ramp (dict, optional): Arguments of :class:`Ramp`; none means a weight of 1 throughout.
+            image and by the number of images, ``'all'`` by all pixels, ``'coverage'`` by the sum of the
+            weights and by its share of all pixels: the fewer pixels are kept, the more each counts
+            (published code of U2PL and CSC).
+        ramp (dict, optional): Arguments of :class:`Ramp`; None means a weight of 1 throughout.
 
     Raises:
         ValueError: If ``norm`` is unknown.
@@ -228,7 +228,7 @@ class ConsistencyLoss(UnsupervisedLoss):
     def forward(
         self, logits: Tensor, targets: PixelTargets, class_weight: Tensor | None = None
     ) -> tuple[dict[str, Tensor], dict[str, Ratio | float]]:
-        """Return the weighted loss and what to log of it; see :meth:`UnsupervisedLoss.forward`."""
+        """Return the weighted loss and its statistics; see :meth:`UnsupervisedLoss.forward`."""
         labels = targets.probs if self.needs_probs else targets.labels
         raw = pixel_cross_entropy(logits, labels, targets.weight, class_weight, self.norm)
         ramp = self.ramp(current_iter())

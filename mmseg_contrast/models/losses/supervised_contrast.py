@@ -36,7 +36,7 @@ def supervised_contrast(
     keep_tiles: bool = False,
     parts: int = 1,
 ) -> tuple[Tensor, Tensor]:
-    r"""Supervised contrast of each anchor with every key of its group, exact.
+    r"""Exact supervised contrast of each anchor with every key of its group.
 
     .. math::
         L_g = \frac{1}{N} \sum_i -\frac{1}{|P_i|} \sum_{j \in P_i}
@@ -51,31 +51,31 @@ def supervised_contrast(
     Cost for N anchors, M keys, D channels and C classes in each group: value and gradient together take
     :math:`6 N M D` floating-point operations, or :math:`4 N^2 D` where anchors and keys are the same
     tensor (each pair is then computed once for both of its ends), and :math:`2 N M C` for the positives;
-    memory is that of the gradients and one tile, :math:`O((N + M) D)`, and never N x M; in the backward
-    pass that of the gradients twice, as they are kept, for a graph that is retained, and as they are
+    memory is that of the gradients and one tile, :math:`O((N + M) D)`, and never N x M. The backward pass
+    holds the gradients twice: those that are kept, in case the graph is retained, and those that are
     returned. Computed in float32 (float64 for float64 anchors); exponentials in float64 where the
     temperature is too low for float32.
 
-    The gradient is a difference of two means of keys: as it vanishes, the rounding of the similarities
-    takes a larger share of it. Float32 against float64 at a temperature of 0.07, 3,000 anchors of 256
+    The gradient is a difference of two means of keys: the smaller it gets, the larger its share of
+    rounding errors. Float32 against float64 at a temperature of 0.07, 3,000 anchors of 256
     channels in 19 classes: 5e-7 of the gradient where the vectors of a class have a cosine of 0.5, 5e-6
     at 0.9, and 1e-4 at 0.99, where the gradient is 1,000 times smaller (dense in float32: 8e-7, 1e-5,
-    1e-3); with keys of their own 2e-6, 2e-5 and 7e-4 (dense: 4e-6, 8e-5, 9e-3). Give float64 anchors
-    where more is needed. The gradient cannot be differentiated again.
+    1e-3); with keys of their own 2e-6, 2e-5 and 7e-4 (dense: 4e-6, 8e-5, 9e-3). Pass float64 anchors if
+    you need more. The gradient cannot be differentiated again.
 
-    A group with anchors of one class alone is not 0: each pixel still competes with those of its
-    class, the minimum :math:`\log M` is reached where all keys are equally near.
+    The loss of a group with a single class is not 0: each pixel still competes with the others of its
+    class. The minimum, :math:`\log M`, is reached when all keys are equally near.
 
     Args:
-        anchors (Tensor): Unit vectors of shape (G, N, D); groups, such as images, do not meet.
+        anchors (Tensor): Unit vectors of shape (G, N, D); groups, such as images, are not compared.
         keys (Tensor, optional): Unit vectors of shape (G, M, D). None: the anchors are the keys.
         anchor_labels (Tensor): Integer labels of shape (G, N); what is not in
             ``[0, num_classes)`` is ignored.
         key_labels (Tensor, optional): Likewise, of shape (G, M); None together with ``keys``.
         temperature (float): :math:`\tau`, at least 0.003.
         num_classes (int): Number of classes C.
-        include_self (bool): Whether the key at an anchor's own position, which is the key of the
-            same index, is one of its positives, as in Eq. 1, or left out of the whole term.
+        include_self (bool): Whether an anchor's own key, that of the same index, is one of its positives,
+            as in Eq. 1. Otherwise it is left out of the denominator too.
         keep_tiles (bool): Keep the exponentials of a group instead of computing them twice, where
             anchors are keys: :math:`3 N^2 D` operations, and :math:`N^2 / 2` numbers of memory.
         parts (int): Number of equal parts, such as images, that the anchors of a group consist of:
@@ -112,7 +112,7 @@ def supervised_contrast(
 
 @torch.compiler.disable
 def _apply(*args: Any) -> tuple[Tensor, Tensor]:
-    # A compiler has nothing to gain from a kernel that is a loop over matrix products.
+    # A compiler gains nothing on a kernel that is a loop over matrix products.
     loss, count = _SupervisedContrast.apply(*args)
     return loss, count
 
@@ -435,9 +435,9 @@ class SupervisedContrastLoss(nn.Module):
     Args:
         variant (str): One of the above.
         temperature (float): :math:`\tau`, at least 0.003.
-        num_samples (int, optional): Pixels that are drawn without replacement, labelled ones
-            first: for `batch` those of each process's images that take part, for `hybrid` those of other
-            images that each image meets. Defaults to None: all.
+        num_samples (int, optional): Number of pixels drawn without replacement, labelled ones first: for
+            `batch` from the images of each process, for `hybrid` from the other images, anew for each
+            image. Defaults to None: all.
         include_self (bool): Whether a pixel is its own positive, as in Eq. 1.
         loss_weight (float): Factor of the loss.
 
@@ -471,11 +471,11 @@ class SupervisedContrastLoss(nn.Module):
     def forward(
         self, anchors: Tensor, keys: Tensor | None, labels: Tensor, num_classes: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the weighted loss and what to log of it.
+        """Return the weighted loss and its statistics.
 
         Args:
             anchors (Tensor): Unit embeddings of the images' pixels, (B, N, D).
-            keys (Tensor, optional): Those of the distorted images; None where nothing is distorted.
+            keys (Tensor, optional): Those of the distorted images; None if nothing is distorted.
             labels (Tensor): Integer labels of both, (B, N).
             num_classes (int): Number of classes; other labels are ignored.
         """

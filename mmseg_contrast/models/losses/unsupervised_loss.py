@@ -1,4 +1,4 @@
-"""What every loss on pseudo-labels does."""
+"""The base class of losses on pseudo-labels."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ...structures.running_stats import Ratio
 
 
 class UnsupervisedLoss(nn.Module):
-    """A term on one view of the unlabelled images.
+    """A loss on one view of the unlabelled images.
 
-    It gets the student's logits and the selected pseudo-labels of the same pixels, and gives losses and
-    statistics by name. Its weight and ramp are its own; the view's weight comes on top.
+    It takes the student's logits and the selected pseudo-labels of the same pixels, and returns losses
+    and statistics by name. It applies its own weight and ramp; the view's weight comes on top.
     """
 
     #: Whether it reads ``targets.probs``. A step in which no loss does has none.
@@ -24,7 +24,7 @@ class UnsupervisedLoss(nn.Module):
     def forward(
         self, logits: Tensor, targets: PixelTargets, class_weight: Tensor | None = None
     ) -> tuple[dict[str, Tensor], dict[str, Tensor | Ratio | float]]:
-        """Return the weighted losses and what to log of them.
+        """Return the weighted losses and their statistics.
 
         Args:
             logits (Tensor): Student logits of shape (B, C, H, W).

@@ -1,4 +1,4 @@
-"""Weak views of the labelled images, several strong ones of each unlabelled image."""
+"""Weak views of labelled images and several strong views of each unlabelled image."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ class View:
 
     Args:
         class_mix (float): Probability that an image receives classes of another.
-        class_mix_start (float): Iteration, or share of the training in (0, 1), from which it may.
+        class_mix_start (float): Iteration, or share of the training in (0, 1), from which ClassMix is
+            used.
         flip (float): Probability of a horizontal flip.
         resize (float): Probability of a resize within the frame.
-        scale (tuple[float, float]): Range of its factor, above 0.
+        scale (tuple[float, float]): Range of the resize factor, above 0.
         jitter (float): Probability of colour jitter.
-        brightness (float): Its factors are in :math:`1 \pm` this, as the next two.
-        contrast (float): As ``brightness``.
-        saturation (float): As ``brightness``.
+        brightness (float): Factors are drawn from :math:`1 \pm` this value.
+        contrast (float): Likewise.
+        saturation (float): Likewise.
         hue (float): Largest shift of the hue, as a share of a full turn.
         blur (float): Probability of a Gaussian blur.
-        sigma (tuple[float, float]): Range of its standard deviation in pixels, above 0.
+        sigma (tuple[float, float]): Range of the blur's standard deviation in pixels, above 0.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -72,24 +73,27 @@ class View:
 
 @MODELS.register_module()
 class AugmentedViews(Mixing):
-    """Augments the images on the device, and their labels, pseudo-labels and weights with them.
+    """Augments images on the device, together with their labels, pseudo-labels and weights.
 
-    Labelled images get one weak view, each unlabelled one gets A strong views (augmentation anchoring):
-    :class:`ClassMix`, flip, resize, colour jitter and blur, with coins of each image's own. Classes are
-    pasted within a set alone, and within a domain. Pixels move, so the targets move with them. Source:
-    Alonso et al., ICCV 2021, sections 3.2 and 4.2, Table 1.
+    Each labelled image gets one weak view, each unlabelled image A strong views (augmentation anchoring).
+    A view applies :class:`ClassMix`, flip, resize, colour jitter and blur, drawn for each image
+    separately. Classes are pasted only within a set and a domain. Pixels move, so the targets move with
+    them. Source: Alonso et al., ICCV 2021, sections 3.2 and 4.2, Table 1.
 
     Args:
         num_classes (int): Number of classes.
-        mean (Sequence[float]): Means by which the preprocessor has normalised the images.
-        std (Sequence[float]): Deviations by which it has.
-        weak (dict, optional): Arguments of :class:`View` for the labelled images; none leaves them.
+        mean (Sequence[float]): Channel means that the preprocessor has subtracted.
+        std (Sequence[float]): Channel standard deviations that it has divided by.
+        weak (dict, optional): Arguments of :class:`View` for the labelled images; None leaves them
+            unchanged.
         strong (dict, optional): The same for the unlabelled images.
         num_views (int): A, at least 1.
         extra_class (bool): Whether ClassMix picks ``floor(n / 2) + 1`` classes (published code).
-        background (int, optional): Class that ClassMix picks only where it is alone.
-        shared_coins (bool): Whether all images of a view share their coins and scale (published code).
-        bgr_to_rgb (bool): Whether the preprocessor has made RGB of the BGR that files are read as.
+        background (int, optional): Class that ClassMix picks only if an image has no other.
+        shared_coins (bool): Whether all images of a view share their random choices and scale (published
+            code).
+        bgr_to_rgb (bool): Whether the preprocessor has converted images from BGR, as they are read, to
+            RGB.
 
     Raises:
         ValueError: If an argument is out of its range.

@@ -1,4 +1,4 @@
-"""What every mixing does."""
+"""The base class of mixings, and what they return."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def _identity(x: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Mixed:
-    """Mixed images, and how outputs on them and targets come together.
+    """Mixed images, and how outputs on them relate to the targets.
 
-    ``align(output)`` and the targets speak of the same pixels.
+    The pixels of ``align(output)`` are those of the targets.
 
     Attributes:
         images (Tensor): Mixed images of shape (B_L + V, C, H, W), labelled ones first.
         labeled (PixelTargets): Targets of the first B_L aligned outputs.
         pseudo (PixelTargets): Targets of the last V aligned outputs.
         align (Callable): Maps a student output (B_L + V, D, h, w) of any resolution.
-        moved (bool): Whether the targets are other than those that were given.
+        moved (bool): Whether the targets differ from those that were passed in.
     """
 
     images: Tensor
@@ -37,18 +37,18 @@ class Mixed:
 
 
 class Mixing(nn.Module):
-    """Exchanges or changes regions of the images of a batch, on the device.
+    """Exchanges or changes regions of the images in a batch, on the device.
 
-    It gets normalised images with their targets, labelled ones first, and gives :class:`Mixed`. One that
-    loses no pixel leaves the targets alone and un-mixes the student's outputs by ``align``. One that does
-    lose pixels *moves* the targets and leaves the outputs alone; it may return several views of each
-    unlabelled image. A step calls it once for each view that is mixed: for the first one with the labelled
-    images, for the others with none.
+    It takes normalised images with their targets, labelled ones first, and returns :class:`Mixed`. A
+    mixing that loses no pixels leaves the targets alone and un-mixes the student's outputs through
+    ``align``. One that loses pixels *moves* the targets and leaves the outputs alone; it may return
+    several views of each unlabelled image. A step calls it once for each mixed view: with the labelled
+    images for the first view, without them for the others.
     """
 
-    #: Whether the targets that come out have no probabilities, so that losses must use hard labels.
+    #: Whether the returned targets lack probabilities, so that losses must use hard labels.
     drops_probs = False
-    #: Whether it moves the targets, out of the layout of the teacher's features.
+    #: Whether it moves the targets, so that they no longer match the teacher's features.
     moves_targets = False
 
     @abstractmethod
@@ -61,5 +61,6 @@ class Mixing(nn.Module):
             images (Tensor): Images of shape (B_L + B_U, C, H, W), labelled ones first.
             labeled (PixelTargets): Targets of the B_L labelled images; may be empty.
             pseudo (PixelTargets): Targets of the B_U unlabelled images.
-            num_in_domain (int): Labelled images of the domain of the unlabelled ones; these come first.
+            num_in_domain (int): Number of labelled images from the domain of the unlabelled ones; they
+                come first.
         """

@@ -22,8 +22,9 @@ def jitter_color(
 ) -> Tensor:
     """Change brightness, contrast, saturation and hue of each image, in this order.
 
-    Saturation and hue act on the chroma plane of YIQ: scaling it is blending with the grey image, and
-    turning it shifts the hue at equal luma. All four are one affine map of the colours of an image.
+    Saturation and hue act on the chroma plane of YIQ: scaling it blends with the grey image, rotating it
+    shifts the hue at constant luma. Contrast, saturation and hue form one affine map of an image's
+    colours.
 
     Args:
         images (Tensor): RGB images of shape (B, 3, H, W) with values in [0, 1].
@@ -64,7 +65,7 @@ def gaussian_blur(images: Tensor, sigma: Tensor, max_sigma: float) -> Tensor:
     Args:
         images (Tensor): Images of shape (B, C, H, W).
         sigma (Tensor): Standard deviation in pixels, of shape (B,), in (0, max_sigma].
-        max_sigma (float): Bound that fixes the size of the kernel, 3 deviations each way.
+        max_sigma (float): Upper bound of ``sigma``, which fixes the kernel size: 3 deviations each way.
     """
     batch, channels, height, width = images.shape
     radius = min(math.ceil(3 * max_sigma), height - 1, width - 1)

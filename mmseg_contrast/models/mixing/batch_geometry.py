@@ -12,11 +12,11 @@ from ...structures import PixelTargets
 def flip_and_resize(
     images: Tensor, targets: PixelTargets, flip: Tensor, scale: Tensor, place: Tensor
 ) -> tuple[Tensor, PixelTargets]:
-    r"""Flip each image and magnify it within its frame, labels and weights together with it.
+    r"""Flip each image and rescale it within its frame, together with its labels and weights.
 
     Output column j shows the scaled column :math:`j + t`, with :math:`t = u (s - 1) W` for a
     magnification (a crop at the relative place u) and :math:`t = (s - 1) W / 2` for a reduction, which
-    is centred; what lies outside is 0 in the image, ignored in the labels. Images are interpolated
+    is centred; what lies outside is 0 in the image and ignored in the labels. Images are interpolated
     bilinearly, labels and weights taken from the pixel under each centre.
 
     Args:

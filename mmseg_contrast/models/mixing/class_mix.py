@@ -18,15 +18,15 @@ class ClassMix(Mixing):
 
     .. math:: x_i' = (1 - m_{i+1}) \odot x_i + m_{i+1} \odot x_{i+1}
 
-    where m marks the pixels of ``floor(n / 2)`` random classes of the n that the labels of an image
-    have. The last image's next is the first. Pixels move, so labels, weights and probabilities move with
-    them. The labelled images are left alone. Source: ClassMix (Olsson et al., WACV 2021), section 3.
+    where m marks the pixels of ``floor(n / 2)`` classes, drawn from the n classes among an image's
+    labels. The image after the last is the first. Pixels move, so labels, weights and probabilities move
+    with them. The labelled images are left alone. Source: ClassMix (Olsson et al., WACV 2021), section 3.
 
     Args:
         num_classes (int): Number of classes.
         prob (float): Probability that an image receives classes of another, in [0, 1].
-        extra_class (bool): Whether one class more is picked (published code of Alonso et al.).
-        background (int, optional): A class that is not picked where there is another.
+        extra_class (bool): Whether to pick one more class (published code of Alonso et al.).
+        background (int, optional): A class that is picked only if an image has no other.
 
     Raises:
         ValueError: If the probability is out of range.
@@ -66,7 +66,7 @@ class ClassMix(Mixing):
         Args:
             images (Tensor): Images of shape (B, C, H, W).
             targets (PixelTargets): Their labels, or pseudo-labels.
-            coins (Tensor): Bool of shape (B,); which images receive.
+            coins (Tensor): Bool of shape (B,); which images receive classes.
 
         Returns:
             tuple[Tensor, PixelTargets]: Mixed images and targets.
@@ -88,8 +88,8 @@ def pick_classes(
     Args:
         targets (PixelTargets): Labels of B images.
         num_classes (int): Number of classes C.
-        extra_class (bool): Whether one class more is picked.
-        background (int, optional): A class that is not picked where there is another.
+        extra_class (bool): Whether to pick one more class.
+        background (int, optional): A class that is picked only if an image has no other.
 
     Returns:
         Tensor: Bool of shape (B, C).

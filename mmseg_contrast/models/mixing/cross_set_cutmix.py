@@ -29,8 +29,8 @@ class CrossSetCutMix(Mixing):
         pairs (str): ``'random'`` pairs all images of the batch at random; ``'cross'`` always a
             labelled with an unlabelled one (what is left over stays unmixed); ``'intra'`` pairs
             within each set; ``'unlabeled'`` pairs within the unlabelled set and leaves the labelled
-            images alone. U2PL, UniMatch and CSC mix this set too, though not by an exchange:
-            :class:`RingCutMix` is the one of U2PL and CSC.
+            images alone. U2PL, UniMatch and CSC mix this set too, but not by an exchange; for U2PL and
+            CSC see :class:`RingCutMix`.
         area (float | tuple[float, float]): Share of the image in the box, or its range, in (0, 1].
         prob (float): Probability that a pair is mixed.
 
@@ -120,8 +120,8 @@ def place_boxes(height: Tensor, width: Tensor, size: tuple[int, int]) -> Tensor:
     """Place boxes of given sides at random, fully inside an image.
 
     Args:
-        height (Tensor): Share of the image's height of each box, in [0, 1], of shape (B, 1).
-        width (Tensor): Share of its width, likewise.
+        height (Tensor): Height of each box as a share of the image's, in [0, 1], of shape (B, 1).
+        width (Tensor): Its width, likewise.
         size (tuple[int, int]): Height and width of the image.
 
     Returns:

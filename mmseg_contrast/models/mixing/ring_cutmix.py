@@ -19,9 +19,9 @@ class RingCutMix(Mixing):
 
     .. math:: x_i' = m_i \odot x_i + (1 - m_i) \odot x_{i+1}
 
-    The last image's next is the first, and each has a box of its own: some pixels are lost and some
-    occur twice, so the targets move. The labelled images are left alone. A box has the share ``area``
-    of the image and a width that is uniform between this share of the image's width and all of it.
+    The image after the last is the first, and each image has its own box: some pixels are lost and some
+    occur twice, so the targets move. The labelled images are left alone. A box covers the share ``area``
+    of the image; its width is uniform between that share of the image's width and the full width.
     Source: published code of U2PL (Wang et al., CVPR 2022) and CSC.
 
     Args:

@@ -26,22 +26,22 @@ from .decode_head_check import check_decode_head
 
 @MODELS.register_module()
 class ContrastivePretrainer(EncoderDecoder):
-    r"""Contrastive pretraining of all that stands before the classifier of an ``EncoderDecoder``.
+    r"""Contrastive pretraining of everything before the classifier of an ``EncoderDecoder``.
 
-    Takes the place of ``EncoderDecoder`` in any config whose decode head classifies by
-    ``conv_seg``. Its checkpoint has the keys of the plain model except those of the classifier and
+    Replaces ``EncoderDecoder`` in any config whose decode head classifies with ``conv_seg``. Its
+    checkpoint has the keys of the plain model except those of the classifier and
     of the auxiliary heads, so that a plain config fine-tunes it with ``load_from`` alone. One step:
 
-    1. features of the images I (branch ``sup``) and, in one forward with them, of those images of the
-       branch ``distorted`` whose turn it is (probability ``distortion_prob``); for the others I' is I
-       and its features are computed once;
+    1. features of the images I (branch ``sup``) and, in the same forward, of those images of the branch
+       ``distorted`` that are drawn (probability ``distortion_prob``); for the others I' is I and its
+       features are computed once;
     2. projection, bilinear resize to ``loss_size``, L2 normalisation;
     3. ``loss_contrast`` between the pixels of I and of I'.
 
-    A batch without the branch ``distorted`` (or without branches) has I' = I throughout. Of a head that
-    returns more than one map, such as DANet's, the one that goes into ``conv_seg`` is trained; the layers
-    of the others get gradients of 0, and so the weight decay alone. Source:
-    Zhao et al. (ICCV 2021), sections 3 and 4.1.
+    A batch without the branch ``distorted`` (or without branches) has I' = I throughout. If a head
+    returns several maps, as DANet's does, the one that goes into ``conv_seg`` is trained; the layers of
+    the others get zero gradients, so only weight decay acts on them. Source: Zhao et al. (ICCV 2021),
+    sections 3 and 4.1.
 
     Args:
         loss_contrast (dict, optional): Config of the loss. Defaults to
@@ -79,7 +79,7 @@ class ContrastivePretrainer(EncoderDecoder):
                 f"ContrastivePretrainer needs a decode head that classifies by 'conv_seg', "
                 f'{type(self.decode_head).__name__} does not: choose another decode head.'
             )
-        # The head may return more than the map that it classifies, so that this is kept on its way.
+        # The head may return more than the map it classifies, so the input of conv_seg is recorded.
         self.decode_head.conv_seg = nn.Identity()
         record_input(self.decode_head, DECODE)
         self.decode_head.loss_decode = None
@@ -109,8 +109,8 @@ class ContrastivePretrainer(EncoderDecoder):
             data_samples (list | dict): Their data samples, likewise.
 
         Returns:
-            dict[str, Tensor]: ``contrast.loss_contrast``; :class:`SemiDiagnosticsHook` logs the number
-            of pixels that it is the mean over.
+            dict[str, Tensor]: ``contrast.loss_contrast``; :class:`SemiDiagnosticsHook` logs the number of
+            pixels it averages over.
 
         Raises:
             SetupError: If the batch has branches and none of them is ``sup``.
@@ -177,12 +177,12 @@ class ContrastivePretrainer(EncoderDecoder):
             )
         if isinstance(outputs, Tensor):
             return features
-        # Nothing is learnt from the further outputs, but DistributedDataParallel wants every parameter
-        # used. The sum of no element is an exact zero.
+        # Nothing is learnt from the other outputs, but DistributedDataParallel expects every parameter to
+        # be used. The sum of no elements is exactly 0.
         return features + sum(output[:0].sum() for output in outputs if isinstance(output, Tensor))
 
     def _distorted(self, number: int) -> list[int]:
-        # Drawn on the host, which so knows the size of the batch without asking the device.
+        # Drawn on the host, which then knows the size of the batch without asking the device.
         return [
             i for i, coin in enumerate(torch.rand(number).tolist()) if coin < self.distortion_prob
         ]

@@ -27,7 +27,7 @@ class LossLog:
         stats: Mapping[str, Tensor | Ratio | float] | None = None,
         weight: float = 1.0,
     ) -> None:
-        """Add what a part of the step gives.
+        """Add the losses and statistics of one part of the step.
 
         Args:
             prefix (str): Comes before each name, with a dot.

@@ -7,11 +7,11 @@ from torch import nn
 
 
 class NamedEMA:
-    r"""Keeps a teacher's state an exponential moving average of a student's.
+    r"""Keeps a teacher's state as an exponential moving average of a student's.
 
     .. math:: \theta_T \leftarrow (1 - m) \theta_T + m \theta_S
 
-    Pairs are made by *name*, so that a module which only the student has never shifts them.
+    Tensors are paired by *name*, so a module that only the student has cannot shift the pairing.
     Parameters and floating-point buffers (batch-norm statistics) are averaged; integer buffers
     (``num_batches_tracked``) are copied. Source: Mean teachers (Tarvainen and Valpola, 2017), Eq. 3,
     in MMEngine's convention of the momentum (the papers' ``alpha`` is ``1 - m``).

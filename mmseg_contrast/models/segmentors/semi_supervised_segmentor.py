@@ -57,8 +57,8 @@ class TeacherBranch(EncoderDecoder):
 
     Args:
         backbone (dict | FrozenBackbone): Config; or the student's own backbone, which is then shared.
-        norm (str): ``'running'``; ``'batch'`` follows the student into train mode, as some published
-            code does: batch norm by the statistics of the batch, and dropout.
+        norm (str): ``'running'`` uses the running statistics of batch norm; ``'batch'`` follows the
+            student into train mode, as some published code does: batch statistics, and active dropout.
         kwargs: Arguments of MMSeg's ``EncoderDecoder``.
     """
 
@@ -90,10 +90,10 @@ class TeacherBranch(EncoderDecoder):
 class SemiSupervisedSegmentor(EncoderDecoder):
     r"""Semi-supervised training of an ``EncoderDecoder`` with an EMA teacher.
 
-    The segmentor itself is the student (keys ``backbone.*``, ``decode_head.*``, ...), the teacher is
-    its child ``teacher``; so MMSeg's test, inference, TTA and plain loading see the student.
-    :class:`MeanTeacherHook` keeps the teacher, which shares a :class:`FrozenBackbone`. A training batch
-    has the branches ``sup`` (labelled), ``source`` (labelled, of another domain) and ``weak`` and
+    The segmentor itself is the student (keys ``backbone.*``, ``decode_head.*``, ...) and the teacher is
+    its child ``teacher``, so MMSeg's test, inference, TTA and plain loading see the student.
+    :class:`MeanTeacherHook` updates the teacher; a :class:`FrozenBackbone` is shared by both. A training
+    batch has the branches ``sup`` (labelled), ``source`` (labelled, from another domain) and ``weak`` and
     ``strong`` (unlabelled, same geometry); each set may be absent. One step:
 
     1. read: images and masks of the labelled images;
@@ -108,17 +108,17 @@ class SemiSupervisedSegmentor(EncoderDecoder):
     branches trains as in a plain ``EncoderDecoder``.
 
     Args:
-        selector (dict, optional): Config of the selector; none trusts every valid pixel. Selectors
-            and auxiliary heads without ``num_classes`` take that of the decode head; auxiliary heads
-            take its ``ignore_index`` too.
-        mixing (dict, optional): Config of the mixing; none leaves images as they are.
-        unsup_loss (dict | list[dict], optional): Config of the loss on pseudo-labels, or of several;
-            none has no such term.
-        class_weights (dict, optional): Config of the weights of classes in the supervised losses and
-            in those on pseudo-labels; none weighs all alike. Needs ``PixelCrossEntropyLoss``.
+        selector (dict, optional): Config of the selector; None trusts every valid pixel. Selectors and
+            auxiliary heads without ``num_classes`` take that of the decode head; auxiliary heads also
+            take its ``ignore_index``.
+        mixing (dict, optional): Config of the mixing; None leaves images as they are.
+        unsup_loss (dict | list[dict], optional): Config of the loss on pseudo-labels, or of several; None
+            means no such term.
+        class_weights (dict, optional): Config of the class weights in the supervised losses and in those
+            on pseudo-labels; None weights all classes equally. Needs ``PixelCrossEntropyLoss``.
         views (Sequence[dict]): Arguments of :class:`StudentView`, one for each view of the unlabelled
-            images that the student learns from. Their losses are ``unsup.*``; of several views
-            ``unsup.<branch>.*``.
+            images that the student learns from. Losses of a single view are named ``unsup.*``, those of
+            several ``unsup.<branch>.*``.
         semi_train_cfg (dict, optional): ``burn_in`` (float, default 0): iterations on labels
             alone, or a share of the training in (0, 1); ``teacher_view`` (``'weak'``): the branch
             that the teacher sees; ``teacher_norm``: ``'running'`` (default) or ``'batch'``, see
@@ -127,7 +127,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         kwargs: Arguments of MMSeg's ``EncoderDecoder``.
 
     Raises:
-        ValueError: If an option is unknown or out of its range, or a head does not fit.
+        ValueError: If an option is unknown or out of range, or a head does not fit.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         if isinstance(self.backbone, FrozenBackbone):
             teacher_cfg['backbone'] = self.backbone
         self.teacher = TeacherBranch(**teacher_cfg)
-        # What method files do not know: the data set and how its images are normalised.
+        # What method files cannot know: the data set and how its images are normalised.
         known = {'num_classes': num_classes}
         if preprocessor := kwargs.get('data_preprocessor'):
             known.update({key: preprocessor.get(key) for key in ('mean', 'std')})
@@ -178,7 +178,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         self._check_views()
 
         self.register_buffer('ema_steps', torch.zeros((), dtype=torch.long))
-        #: Whether a checkpoint with a teacher has been loaded, which must then not be overwritten.
+        #: Whether a checkpoint with a teacher has been loaded; that teacher must not be overwritten.
         self.teacher_loaded = False
         self.hook = RequiredHook(
             'MeanTeacherHook',
@@ -186,7 +186,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         )
         self.running_stats = RunningStats()
         asked = {head.decode_feature for _, head in self.contrast_heads()}
-        #: What the contrast heads ask for of the decode head's inside.
+        #: Names of the decode head's inner features that contrast heads ask for.
         self.decode_features = sorted(asked - {None})
         for name in self.decode_features:
             record_input(self.decode_head, name)
@@ -275,7 +275,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
 
     @property
     def burn_in(self) -> int:
-        """Iterations on labels alone."""
+        """Number of iterations on labels alone."""
         return in_iterations(self.semi_train_cfg.burn_in)
 
     @property
@@ -312,7 +312,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
     # ------------------------------------------------------------------ training
 
     def _check_unlabeled(self) -> None:
-        """Refuse to train on unlabelled images from which nothing can be learnt."""
+        """Refuse unlabelled images from which nothing can be learnt."""
         self.hook.check()
         if 0 < max_iters() <= self.burn_in:
             raise SetupError(
@@ -407,7 +407,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
                 which ignored pixels are padding or rotation border.
 
         Returns:
-            tuple: Teacher's features of the images; the selected targets; statistics to log.
+            tuple: The teacher's features of the images, the selected targets, and statistics to log.
         """
         features, logits = self._run_net(self.teacher, images)
         probs = logits.softmax(1)
@@ -424,7 +424,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
     def _weigh_classes(
         self, labeled: LabeledImages, pseudo: PseudoLabels, log: LossLog
     ) -> Tensor | None:
-        """Count the classes before any mixing, and return the factor of each; None weighs all alike."""
+        """Count the classes before any mixing, and return a factor for each; None weights all equally."""
         known = labeled.targets[: labeled.num_in_domain]
         if len(known) and len(pseudo):
             log.add('sup', stats={'share_per_class': _shares(known, self.num_classes)})
@@ -460,11 +460,11 @@ class SemiSupervisedSegmentor(EncoderDecoder):
         pseudo: PseudoLabels,
         class_weight: Tensor | None,
     ) -> SemiStep:
-        """Run the student once on all images, and state its outputs in the layout of the targets."""
+        """Run the student once on all images, and bring its outputs into the layout of the targets."""
         features, logits = self._run_net(
             self, _join([each.images for each in mixed]), [len(each.pseudo) for each in mixed]
         )
-        # Split by view again; each view is un-mixed in its own way.
+        # Split by view again: each view is un-mixed in its own way.
         sizes = [len(each.images) for each in mixed]
         aligned = [each.align(part) for each, part in zip(mixed, logits.split(sizes))]
         first = mixed[0]
@@ -565,7 +565,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
     ) -> tuple[Features, Tensor]:
         """Return the features that a net, student or teacher, has of images, and its full-size logits.
 
-        ``views`` has the number of images of each view to perturb; these come last.
+        ``views`` holds the number of images of each view to perturb; these come last in the batch.
         """
         stages = self.perturbation(net.extract_feat(images), views)
         head = net.decode_head

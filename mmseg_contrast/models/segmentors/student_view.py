@@ -20,7 +20,7 @@ class StudentView:
     Attributes:
         branch (str): Branch of the batch that the student sees.
         weight (float): Factor of the view's losses, beside those of ``unsup_loss`` itself.
-        mix (bool): Whether the images go through the ``mixing`` slot, by a draw of their own.
+        mix (bool): Whether the images go through the ``mixing`` slot, with a random draw of their own.
         perturbation (Mapping, optional): Config of a :class:`ViewPerturbation`. Views with equal configs
             share one module, which gets the features of all of them at once.
     """
@@ -54,13 +54,13 @@ class Perturbations(nn.Module):
         views (Sequence[StudentView]): The views, in the order in which they stand in the batch.
 
     Raises:
-        ValueError: If a perturbation is given to another number of views than it pairs.
+        ValueError: If a perturbation is given to a number of views that it cannot pair.
     """
 
     def __init__(self, views: Sequence[StudentView]) -> None:
         super().__init__()
         configs: list[Mapping[str, Any]] = []
-        #: For each perturbation, the indices of its views.
+        #: The indices of the views of each perturbation.
         self.members: list[list[int]] = []
         for index, cfg in enumerate(view.perturbation for view in views):
             if cfg is None:

@@ -22,8 +22,8 @@ def supervised_losses(
 
     A head with its own ``loss_by_feat`` computes them itself. The common form is evaluated here
     because MMSeg's also counts accuracy by boolean indexing, which makes a GPU wait for the host
-    in every step. Pixels of the label 255 (padding, borders of a rotation) never count, whatever
-    ``ignore_index`` the head has: its losses see that in their place.
+    in every step. Pixels labelled 255 (padding, borders of a rotation) never count, whatever the head's
+    ``ignore_index``: its losses see that label instead.
 
     Args:
         head (BaseDecodeHead): The head that made the logits.

@@ -1,4 +1,4 @@
-"""Adaptive equalisation of classes: the surer the net is of a class, the fewer of its pixels."""
+"""Adaptive equalisation: the better a class is learnt, the fewer of its pixels are kept."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from .top_class import TopClass
 
 @MODELS.register_module()
 class AELMask(Selector):
-    r"""Keeps confident pixels at random, those of well-learnt classes less often.
+    r"""Keeps confident pixels at random, and those of well-learnt classes less often.
 
     .. math:: M = [p_{max} \ge t] \cdot Bernoulli(r_{\hat c}), \quad
         r_c = \left(\frac{1 - conf_c}{\max_k (1 - conf_k)}\right)^\beta
 
-    with :math:`\hat c` the teacher's class and :math:`conf_c` the moving average of the student's
-    probability of c on the pixels that are labelled c: over the global batch, of the steps in which c
-    occurs, without a bias to its first value. A class that has not occurred has confidence 0, so all
-    its pixels are kept. Source: adaptive equalisation sampling of AEL (Hu et al., NeurIPS 2021),
-    which CSC's Eq. 4a takes as its mask; AEL draws by the student's class, which needs a second pass.
+    where :math:`\hat c` is the teacher's class and :math:`conf_c` a moving average of the student's
+    probability of c on the pixels labelled c. It averages the global batch over the steps in which c
+    occurs, and is corrected for its initial value. A class that has not occurred yet has confidence 0, so
+    all its pixels are kept. Source: adaptive equalisation sampling of AEL (Hu et al., NeurIPS 2021), the
+    mask in CSC's Eq. 4a; AEL draws by the student's class, which takes a second forward pass.
 
     Args:
         num_classes (int): Number of classes C.
-        threshold (float): t, lowest confidence that is kept, in [0, 1].
-        beta (float): :math:`\beta`, at least 0; 0 keeps all classes alike.
-        momentum (float): Share of a step in the moving average, in (0, 1].
+        threshold (float): t, the lowest confidence that is kept, in [0, 1].
+        beta (float): :math:`\beta`, at least 0; 0 treats all classes alike.
+        momentum (float): Weight of a step in the moving average, in (0, 1].
 
     Raises:
-        ValueError: If a number is out of its range.
+        ValueError: If an argument is out of range.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What every selector does."""
+"""The base class of selectors."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from .top_class import TopClass
 
 
 class Selector(nn.Module):
-    """Says which of the teacher's pixels are trusted.
+    """Decides which of the teacher's predictions are trusted.
 
-    It gets the teacher's probabilities and where the images are valid, and gives a weight for each pixel. A
-    step calls :meth:`forward` on the unlabelled images before the student runs, and
-    :meth:`observe` on the labelled ones after it, during the burn-in too. What is learnt must
-    come from the batch of all ranks, and lives in buffers.
+    It turns the teacher's probabilities and the map of valid pixels into a weight for each pixel. A step
+    calls :meth:`forward` on the unlabelled images before the student runs, and :meth:`observe` on the
+    labelled images afterwards, also during the burn-in. Anything learnt must be computed over the batches
+    of all ranks and kept in buffers.
     """
 
     @abstractmethod
     def forward(
         self, probs: Tensor, top: TopClass, valid: Tensor
     ) -> tuple[Tensor, dict[str, Tensor | Ratio]]:
-        """Weigh the pixels of the unlabelled images.
+        """Weight the pixels of the unlabelled images.
 
         Args:
             probs (Tensor): Teacher probabilities of shape (B, C, H, W), made in float32.
@@ -32,13 +32,13 @@ class Selector(nn.Module):
             valid (Tensor): Bool of shape (B, H, W); False for padding and rotation borders.
 
         Returns:
-            tuple[Tensor, dict]: Weights in [0, 1] of shape (B, H, W), and what to log.
+            tuple[Tensor, dict]: Weights in [0, 1] of shape (B, H, W), and statistics to log.
         """
 
     def observe(self, logits: Tensor, labels: Tensor) -> None:
-        """Learn from the student's outputs on the labelled images; by default nothing.
+        """Learn from the student's outputs on the labelled images. By default, do nothing.
 
         Args:
             logits (Tensor): Student logits of shape (B, C, H, W), without gradient.
-            labels (Tensor): Ground truth of shape (B, H, W); values outside ``[0, C)`` do not count.
+            labels (Tensor): Ground truth of shape (B, H, W); values outside ``[0, C)`` are ignored.
         """

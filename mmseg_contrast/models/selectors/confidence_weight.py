@@ -1,4 +1,4 @@
-"""Pixels that count as much as the teacher is sure of them."""
+"""Weights pixels by the teacher's confidence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .top_class import TopClass
 
 @MODELS.register_module()
 class ConfidenceWeight(Selector):
-    r"""Weighs each pixel by a power of the teacher's confidence, and leaves none out.
+    r"""Weights each pixel by a power of the teacher's confidence; none is left out.
 
     .. math:: \beta = (\max_c p_c)^s
 
@@ -36,6 +36,6 @@ class ConfidenceWeight(Selector):
     def forward(
         self, probs: Tensor, top: TopClass, valid: Tensor
     ) -> tuple[Tensor, dict[str, Ratio]]:
-        """Weigh the pixels; see :meth:`Selector.forward`."""
+        """Weight the pixels; see :meth:`Selector.forward`."""
         weight = top.confidence.pow(self.power) * valid
         return weight, {'confidence_weight': Ratio(weight.sum(), valid.sum())}

@@ -14,32 +14,33 @@ from .top_class import TopClass
 
 @MODELS.register_module()
 class DynamicConfidentRegionSelection(Selector):
-    r"""Keeps the most confident share of each predicted class, by a smoothed threshold per class.
+    r"""Keeps the most confident share of each predicted class, using a smoothed threshold per class.
 
     .. math:: \hat\delta_{t,c} = \beta \hat\delta_{t-1,c} + (1 - \beta) \delta_{t,c}
 
-    where :math:`\delta_{t,c}` is the confidence of rank ``floor(n_c s)``, in descending order, among
-    the :math:`n_c` pixels of the global batch that are predicted as class c. The thresholds are
-    updated first, then applied; a class that is not predicted keeps its own. Source: C3-SemiSeg (Zhou
-    et al., ICCV 2021), section 3.4, Eq. 6.
+    where :math:`\delta_{t,c}` is the confidence of rank ``floor(n_c s)``, in descending order, among the
+    :math:`n_c` pixels of the global batch that are predicted as class c. The thresholds are updated
+    first, then applied; a class that is not predicted keeps its threshold. Source: C3-SemiSeg (Zhou et
+    al., ICCV 2021), section 3.4, Eq. 6.
 
-    All of it is done with the *doubt* :math:`1 - \delta`, in which Eq. 6 is the same. Pixels of sure
-    classes have confidences that differ from 1, and from each other, by less than a float32 resolves at
-    1, while their doubts have the full precision. The rank is found by :func:`rank_select`, summed over
-    the processes: no sort, no pixel leaves the device, and each process has the same thresholds. Pixels
-    of equal doubt are kept or left out together, so a share is as exact as the logits are fine: in
-    bfloat16 those between 8 and 16 are 1/16 apart, which makes ties of up to 1 % of a class.
+    The implementation works with the *doubt* :math:`1 - \delta`, for which Eq. 6 has the same form. Where
+    the teacher is sure of a class, confidences differ from 1, and from each other, by less than float32
+    resolves near 1, while doubts keep full precision. :func:`rank_select` finds the rank from counts
+    summed over the processes: nothing is sorted, no pixel leaves the device, and all processes get the
+    same thresholds. Pixels of equal doubt are kept or dropped together, so the share is only as exact as
+    the logits are fine: in bfloat16, logits between 8 and 16 are 1/16 apart, which ties up to 1 % of a
+    class.
 
     Args:
         num_classes (int): Number of classes C.
         keep_ratio (float): s, share of each class that is kept, in (0, 1]; 1 keeps everything.
-        momentum (float): :math:`1 - \beta`, share of the new threshold, in (0, 1].
-        initial (float): First threshold of each class, in [0, 1].
-        floor (float | list[float]): Lowest threshold, for all classes or for each.
-        ceiling (float | list[float]): Highest threshold, for all classes or for each.
+        momentum (float): :math:`1 - \beta`, the weight of the new threshold, in (0, 1].
+        initial (float): Initial threshold of each class, in [0, 1].
+        floor (float | list[float]): Lowest threshold: one for all classes, or one for each.
+        ceiling (float | list[float]): Highest threshold, likewise.
 
     Raises:
-        ValueError: If a number is out of its range.
+        ValueError: If an argument is out of range.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class DynamicConfidentRegionSelection(Selector):
 
     @property
     def thresholds(self) -> Tensor:
-        """Threshold of each class, float of shape (C,); of a sure class it may round to 1."""
+        """Threshold of each class, float of shape (C,); it may round to 1."""
         return 1 - self.doubts
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Drops the pixels of highest entropy, fewer and fewer of them, as U2PL does."""
+"""Drops the pixels of highest entropy, fewer of them as training goes on, as U2PL does."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ class EntropyPercentileMask(Selector):
 
     .. math:: s(t) = 1 - (1 - s) (1 - t)
 
-    is the share that is kept when the share t of the training is done: from s to all of them. Source: U2PL
-    (Wang et al., CVPR 2022), section 3.3; its published code, like that of CSC, calls :math:`100 s`
-    ``drop_percent``. The percentile is that of all processes, found by :func:`rank_select` without a
-    sort; it tells the low entropies of a sure net apart too. Equal entropies are kept together.
+    is the share of pixels kept at progress t of the training, in [0, 1]: it grows from s to 1. Source:
+    U2PL (Wang et al., CVPR 2022), section 3.3; its published code, like that of CSC, calls :math:`100 s`
+    ``drop_percent``. The percentile is taken over all processes by :func:`rank_select`, without a sort;
+    it also resolves the very low entropies of a confident network. Pixels of equal entropy are kept or
+    dropped together.
 
     Args:
-        keep_ratio (float): s, share that is kept at the start, in (0, 1]; 1 keeps everything.
+        keep_ratio (float): s, share of the pixels kept at the start, in (0, 1]; 1 keeps all.
 
     Raises:
         ValueError: If ``keep_ratio`` is out of range.
@@ -50,7 +51,8 @@ class EntropyPercentileMask(Selector):
         """Mark the pixels of low entropy; see :meth:`Selector.forward`."""
         share = 1 - (1 - self.keep_ratio) * (1 - training_progress())
         _, confidence, doubt = top
-        # The term of the predicted class, -p log p, from its doubt: near 1, p has lost what decides.
+        # The predicted class's own term, -p log p, comes from its doubt: near 1, p itself is too
+        # coarse.
         entropy = torch.special.entr(probs.float()).sum(1) - torch.special.entr(confidence)
         entropy = (entropy - confidence * (-doubt).log1p()).clamp(min=0) / math.log(probs.shape[1])
         limit, total = rank_select(

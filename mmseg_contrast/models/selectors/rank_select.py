@@ -17,24 +17,24 @@ FIRST, SECOND = 19, 8
 def rank_select(
     values: Tensor, groups: Tensor, num_groups: int, number: Callable[[Tensor], Tensor]
 ) -> tuple[Tensor, Tensor]:
-    r"""Find the limit of each group that a given number of its values do not exceed.
+    r"""Find, for each group, a limit that a given number of its values do not exceed.
 
     A radix select: all values are counted by their leading bits, then those in the bin of the wanted rank
-    by the bits that follow. The bits of a floating-point number make bins whose width grows with the
-    number, so ranks are told apart near 0 as well as elsewhere: the limit exceeds the value of the wanted
-    rank by less than :math:`2^{-14}` of it. Equal values are on the same side of the limit, and so are
-    most that differ by less. Counts are summed over the processes; no host sync.
+    by the bits that follow. Bins of floating-point bits widen with the value, so ranks near 0 are
+    resolved as well as elsewhere: the limit exceeds the value of the wanted rank by less than
+    :math:`2^{-14}` of it. Equal values end up on the same side of the limit, and so do most that differ
+    by less. Counts are summed over the processes; no host sync.
 
     Args:
-        values (Tensor): float32 of shape (N,), in [0, 2); what is above, or NaN, counts as the largest.
-        groups (Tensor): Group of each value, int64 of shape (N,), in ``[0, G)``; G leaves it out.
+        values (Tensor): float32 of shape (N,), in [0, 2); larger values and NaN count as the largest.
+        groups (Tensor): Group of each value, int64 of shape (N,), in ``[0, G)``; G leaves the value out.
         num_groups (int): Number of groups G.
         number (Callable): Maps the number n of values of each group, float64 of shape (G,), to how many
             must not exceed the limit, in ``[1, n]``.
 
     Returns:
-        tuple[Tensor, Tensor]: The limits, float32 of shape (G,), and n, int64 of shape (G,). The limit
-        of a group without values means nothing.
+        tuple[Tensor, Tensor]: The limits, float32 of shape (G,), and n, int64 of shape (G,). The limit of
+        an empty group is meaningless.
     """
     bits = values.view(torch.int32)
     place = torch.add((bits >> FIRST).clamp_(0, BINS - 1), groups, alpha=BINS)

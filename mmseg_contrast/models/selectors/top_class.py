@@ -1,4 +1,4 @@
-"""The predicted class of each pixel, and how sure it is, without rounding near certainty."""
+"""The predicted class of each pixel and its confidence, precise even near certainty."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-#: Pixels that are worked on together on a CPU: what belongs to them stays in its cache.
+#: Number of pixels processed together on a CPU, so that their data stay in its cache.
 CHUNK = 2**16
 
 
@@ -15,12 +15,12 @@ class TopClass(NamedTuple):
     """The predicted class of each pixel.
 
     Attributes:
-        labels (Tensor): The class of highest probability, int64 of shape (B, H, W); the first one of
-            several.
+        labels (Tensor): The class of highest probability, int64 of shape (B, H, W); the first one in a
+            tie.
         confidence (Tensor): Its probability, float32 of shape (B, H, W).
-        doubt (Tensor): ``1 - confidence``, float32 of shape (B, H, W), as the sum of the other
-            probabilities: as precise near 0 as anywhere else, where ``1 - confidence`` is 0 or a
-            multiple of 6e-8.
+        doubt (Tensor): ``1 - confidence``, float32 of shape (B, H, W), computed as the sum of the other
+            probabilities: it keeps full precision near 0, where ``1 - confidence`` is 0 or a multiple of
+            6e-8.
     """
 
     labels: Tensor
@@ -34,8 +34,8 @@ def top_class(probs: Tensor) -> TopClass:
     On a CPU this takes a third of the time of ``probs.max(1)``, which is not vectorised there.
 
     Args:
-        probs (Tensor): Probabilities of shape (B, C, H, W) that sum to 1 over C. They have to be made in
-            float32 (``logits.float().softmax(1)``); others are only as precise as their dtype.
+        probs (Tensor): Probabilities of shape (B, C, H, W) that sum to 1 over C. They should be computed
+            in float32 (``logits.float().softmax(1)``); others are only as precise as their dtype.
     """
     probs = probs.float()
     if probs.device.type == 'cpu' and not torch.compiler.is_compiling():
