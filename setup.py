@@ -45,10 +45,13 @@ class BuildWithMim(build_py):
 
 
 extras = {
-    name: read_requirements(name) for name in ('onedl', 'openmmlab', 'mmpretrain', 'demo', 'tests')
+    name: read_requirements(name)
+    for name in ('onedl', 'openmmlab', 'mmpretrain', 'demo', 'polygons', 'tests')
 }
 # The two stacks exclude each other; `all` takes the maintained one.
-extras['all'] = [line for name in ('onedl', 'mmpretrain', 'demo', 'tests') for line in extras[name]]
+extras['all'] = [
+    line for name in ('onedl', 'mmpretrain', 'demo', 'polygons', 'tests') for line in extras[name]
+]
 
 setup(
     name='mmseg-contrast',

@@ -36,6 +36,7 @@ ROOMS = (
     'models.segmentors',
     'visualization',
     'evaluation',
+    'projects',
     'pseudo_labels',
     'engine',
     'registration',

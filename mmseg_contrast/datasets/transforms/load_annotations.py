@@ -9,8 +9,8 @@ from mmseg.registry import TRANSFORMS
 from ...problem import Problem, SetupError
 from ..files import classes_of_ids, read_mask
 
-# EXIF flags that exchange height and width.
-_SIDEWAYS = (5, 6, 7, 8)
+#: EXIF flags that exchange height and width.
+SIDEWAYS = (5, 6, 7, 8)
 
 
 @TRANSFORMS.register_module(force=True)
@@ -61,7 +61,7 @@ class LoadAnnotations(mmseg.datasets.transforms.LoadAnnotations):
         resized = stored.shape == tuple(results.get('img_shape', size or ())[:2])
         if size is not None and not (resized and results['img_shape'] != size):
             image = results.get('img_path', 'the image')
-            _check_size(path, stored.shape, image, size, results.get('exif_orientation', 1))
+            check_size(path, stored.shape, image, size, results.get('exif_orientation', 1))
         return stored
 
     def to_classes(self, results: dict) -> np.ndarray:
@@ -86,7 +86,7 @@ class LoadAnnotations(mmseg.datasets.transforms.LoadAnnotations):
         results['seg_fields'].append('gt_seg_map')
 
 
-def _check_size(
+def check_size(
     path: str, mask: tuple[int, int], image: str, size: tuple[int, int], orientation: int
 ) -> None:
     """Refuse a mask that does not fit its image, as loaded, for sure.
@@ -101,7 +101,7 @@ def _check_size(
     Raises:
         SetupError: If the mask is of another size, or fits the photo both as stored and as shown.
     """
-    stored = size[::-1] if orientation in _SIDEWAYS else size
+    stored = size[::-1] if orientation in SIDEWAYS else size
     mask, size, stored = (tuple(each[:2]) for each in (mask, size, stored))
     shown, own = (f'{width} x {height}' for height, width in (size, mask))
     if mask == size and (orientation == 1 or stored != size):
