@@ -74,16 +74,18 @@ class Manifest:
     classes: dict[str, list[int]] | None = None
 
 
-def labeled_count(amount: str, total: int) -> int:
+def labeled_count(amount: str, total: int, others: int = 0) -> int:
     """Turn a count or a fraction into a number of images.
 
     Args:
         amount (str): A count (``'12'``), a fraction (``'1/30'``), a decimal (``'0.125'``), or a count
             under the name of a fraction that papers round in their own way (``'1/15=200'``).
-        total (int): Number of images.
+        total (int): Number of images that can be labelled.
+        others (int): Number of images that cannot, since they have no mask. Defaults to 0.
 
     Returns:
-        int: Number of labelled images, in [1, total - 1]; fractions are rounded to the nearest.
+        int: Number of labelled images, in [1, total], and fewer than all; fractions, of those that can be
+        labelled, are rounded to the nearest.
 
     Raises:
         ValueError: ``amount`` is no such number, or leaves one of the lists empty.
@@ -96,9 +98,11 @@ def labeled_count(amount: str, total: int) -> int:
             'the name of a fraction (1/15=200).'
         ) from error
     count = int(value * total + Fraction(1, 2)) if 0 < value < 1 else int(value)
-    if not 0 < count < total or (value > 1 and value != count):
+    most = total if others else total - 1
+    if not 0 < count <= most or (value > 1 and value != count):
+        with_mask = ' with a mask' if others else ''
         raise ValueError(
-            f'{amount} of {total} images cannot be labelled: give a count from 1 to {total - 1}, '
+            f'{amount} of {total} images{with_mask} cannot be labelled: give a count from 1 to {most}, '
             'or a fraction that leaves images on both sides.'
         )
     return count

@@ -23,7 +23,6 @@ from mmseg_contrast.datasets.splits import (
     class_table,
     fraction_label,
     labeled_count,
-    make_split,
     match_names,
     random_order,
     split_by_names,
@@ -68,7 +67,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--image-suffix', help='end of image file names to cut off, e.g. _leftImg8bit.png'
     )
-    parser.add_argument('--masks', type=Path, help='folder of masks of class ids, to count classes')
+    parser.add_argument(
+        '--masks',
+        type=Path,
+        help='folder of masks of class ids: labelled images are drawn among those that have one, and '
+        'their classes counted',
+    )
     parser.add_argument(
         '--mask-suffix', default='.png', help='end of mask file names (default: %(default)s)'
     )
@@ -131,12 +135,32 @@ def bare_name(entry: str, suffix: str | None) -> str:
     return entry[: -len(end)] if end.lower() in IMAGE_SUFFIXES else entry
 
 
+def with_mask(masks: Path, suffix: str, names: list[str]) -> list[str]:
+    """Return the names that have a mask."""
+    found = [name for name in names if (masks / f'{name}{suffix}').is_file()]
+    if not found:
+        raise FileNotFoundError(
+            f'None of the {len(names)} images has a mask; that of {names[0]} would be '
+            f'{masks / names[0]}{suffix}: mend --masks or --mask-suffix.'
+        )
+    if len(found) < len(names):
+        print(
+            f'{len(found)} of {len(names)} images have a mask: labelled ones are drawn among these.'
+        )
+    return found
+
+
 def draw(
-    args: argparse.Namespace, names: list[str], pixels: np.ndarray | None
+    args: argparse.Namespace, names: list[str], able: list[str], pixels: np.ndarray | None
 ) -> list[tuple[Manifest, Split]]:
-    """Make the splits that the command line asks for."""
+    """Make the splits that the command line asks for; ``pixels`` are those of the images in ``able``."""
     if args.from_list:
         labeled = match_names(read_list(args.from_list), names)
+        if bare := sorted(set(labeled) - set(able)):
+            raise FileNotFoundError(
+                f'{len(bare)} images of {args.from_list} have no mask in {args.masks}, the first is '
+                f'{bare[0]}: add the masks, or take the lines off the list.'
+            )
         rule = f'converted from a published list ({args.protocol})'
         manifest = Manifest(
             f'{args.protocol}_{args.dataset}', args.fold[0], fraction_label(args.labeled[0]), rule
@@ -144,10 +168,10 @@ def draw(
         return [(manifest, split_by_names(names, labeled))]
 
     if args.protocol == 'french':
-        if len(names) != FRENCH.total:
+        if len(able) != FRENCH.total:
             raise ValueError(
                 f'The protocol of French et al. is for {FRENCH.total} training images, but there '
-                f'are {len(names)}: give the whole training folder and --image-suffix.'
+                f'are {len(able)}: give the whole training folder and --image-suffix.'
             )
         unknown = [amount for amount in args.labeled or [] if amount not in FRENCH.counts]
         if unknown or not all(0 <= fold < len(FRENCH.seeds) for fold in args.fold):
@@ -161,20 +185,23 @@ def draw(
         if args.protocol == 'french':
             seed, counts = FRENCH.seeds[fold], FRENCH.counts
             counts = {amount: counts[amount] for amount in args.labeled or counts}
-            order = random_order(len(names), seed)
+            order = random_order(len(able), seed)
             rule = 'French et al.: first names of RandomState(seed).permutation, sorted names'
         else:
             seed = args.seed
-            counts = {amount: labeled_count(amount, len(names)) for amount in args.labeled}
-            order = random_order(len(names), (seed, fold))
+            others = len(names) - len(able)
+            counts = {amount: labeled_count(amount, len(able), others) for amount in args.labeled}
+            order = random_order(len(able), (seed, fold))
             rule = 'first names of RandomState((seed, fold)).permutation, sorted names'
+            rule += ' of the images with a mask' if others else ''
         if args.stratified:
             order = stratified_order(order, pixels)
             rule += ', after images chosen from it so that each class appears'
         for amount, count in counts.items():
             classes = None if pixels is None else class_counts(pixels[order[:count]])
+            labeled = [able[index] for index in order[:count]]
             manifest = Manifest(args.dataset, fold, fraction_label(amount), rule, seed, classes)
-            splits.append((manifest, make_split(names, order, count)))
+            splits.append((manifest, split_by_names(names, labeled)))
     return splits
 
 
@@ -194,9 +221,10 @@ def main(argv: list[str] | None = None) -> None:
             entries = (bare_name(entry, args.image_suffix) for entry in read_list(args.val))
             val = {name: images.get(name) for name in entries}
         check_no_leak(images, val, by_name=not args.same_names_differ)
-    pixels = read_pixels(args.masks, args.mask_suffix, names, args.classes) if args.masks else None
+    able = with_mask(args.masks, args.mask_suffix, names) if args.masks else names
+    pixels = read_pixels(args.masks, args.mask_suffix, able, args.classes) if args.masks else None
 
-    splits = draw(args, names, pixels)
+    splits = draw(args, names, able, pixels)
     written = write_splits(args.out, splits, args.force)
     for manifest, split in splits:
         print(
@@ -204,7 +232,7 @@ def main(argv: list[str] | None = None) -> None:
             f'{len(split.labeled)} labelled, {len(split.unlabeled)} unlabelled images'
         )
         if pixels is not None:
-            chosen = class_counts(pixels[np.isin(names, split.labeled)])
+            chosen = class_counts(pixels[np.isin(able, split.labeled)])
             print(class_table(chosen))
             absent = [i for i, n in enumerate(chosen['images']) if n == 0 and pixels[:, i].any()]
             if absent:

@@ -63,6 +63,46 @@ def test_nested_stratified_lists(main, folders, capsys):
     main([*argv, '--labeled', '1/10', '--seed', '1', '--force'])
 
 
+def test_only_images_with_a_mask_are_labelled(main, folders, capsys):
+    out, masks = folders / 'lists', folders / 'masks'
+    kept = [3, 5, 8, 13, 17]
+    for index in set(range(20)) - set(kept):
+        (masks / f'sub/{index:02d}.png').unlink()
+    argv = ['--dataset', 'toy', '--images', str(folders / 'images'), '--out', str(out)]
+    argv += ['--masks', str(masks), '--stratified']
+    main([*argv, '--labeled', '2', '4/5', '5'])
+    text = capsys.readouterr().out
+    assert '5 of 20 images have a mask: labelled ones are drawn among these.' in text
+    assert 'toy.0@5: 5 labelled, 15 unlabelled images' in text
+    lists = [read(out / f'toy.0@{part}.txt') for part in ('2', '4by5', '5')]
+    assert [len(each) for each in lists] == [2, 4, 5]
+    assert lists[2][:4] == lists[1] and lists[1][:2] == lists[0] and 'sub/13' in lists[0]
+    assert sorted(lists[2]) == [f'sub/{index:02d}' for index in kept]
+    rest = read(out / 'toy.0@5-unlabeled.txt')
+    assert sorted(rest + lists[2]) == [f'sub/{index:02d}' for index in range(20)]
+    record = json.loads((out / 'toy.0@5.json').read_text())
+    assert record['rule'].startswith('first names of') and 'with a mask' in record['rule']
+    assert record['classes']['images'] == [5, 5, 1]
+
+    with pytest.raises(
+        ValueError, match='6 of 5 images with a mask cannot be labelled: give a count from 1'
+    ):
+        main([*argv, '--labeled', '6'])
+    listed = folders / 'published.txt'
+    listed.write_text('sub/03\nsub/04\n')
+    convert = ['--protocol', 'u2pl', '--from-list', str(listed), '--labeled', '2']
+    with pytest.raises(
+        FileNotFoundError, match=r'1 images of .* have no mask in .*, the first is sub/04'
+    ):
+        main([*argv[:-1], *convert])
+    for path in masks.rglob('*.png'):
+        path.unlink()
+    with pytest.raises(
+        FileNotFoundError, match=r'None of the 20 images has a mask; that of sub/00 would'
+    ):
+        main([*argv, '--labeled', '2'])
+
+
 def test_leaks_are_refused(main, folders):
     images, val = folders / 'images', folders / 'val'
     argv = ['--dataset', 'toy', '--images', str(images), '--labeled', '5']
