@@ -1,6 +1,6 @@
 _base_ = [
     '../_base_/models/stdc1_camvid.py',
-    '../_base_/datasets/camvid-semi.py',
+    '../_base_/datasets/camvid-320x240-semi.py',
     '../_base_/schedules/schedule_3k_adamw.py',
     '../_base_/methods/fixmatch.py',
     '../_base_/default_runtime.py',

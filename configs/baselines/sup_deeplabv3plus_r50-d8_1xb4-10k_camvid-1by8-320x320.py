@@ -1,7 +1,7 @@
 # CamVid at 480x360, twice the area of the other configs
 _base_ = [
     '../_base_/models/deeplabv3plus_r50-d8.py',
-    '../_base_/datasets/camvid.py',
+    '../_base_/datasets/camvid-320x240.py',
     '../_base_/schedules/schedule_10k_adamw.py',
     '../_base_/methods/supervised.py',
     '../_base_/default_runtime.py',

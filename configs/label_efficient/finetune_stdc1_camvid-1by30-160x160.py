@@ -1,7 +1,7 @@
 # Plain MMSeg on the weights of the pretraining
 _base_ = [
     '../_base_/models/stdc1_camvid.py',
-    '../_base_/datasets/camvid.py',
+    '../_base_/datasets/camvid-320x240.py',
     '../_base_/schedules/schedule_3k_adamw.py',
     '../_base_/methods/label_efficient.py',
     '../_base_/default_runtime.py',

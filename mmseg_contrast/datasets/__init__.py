@@ -13,6 +13,7 @@ from .transforms import (
     LoadValidMap,
     MultiBranch,
     RandAugmentColor,
+    RandomGaussianBlur,
 )
 from .unlabeled import UnlabeledDataset
 
@@ -29,5 +30,6 @@ __all__ = [
     'MultiSourceDataset',
     'MultiSourceSampler',
     'RandAugmentColor',
+    'RandomGaussianBlur',
     'UnlabeledDataset',
 ]

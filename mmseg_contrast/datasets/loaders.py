@@ -32,7 +32,8 @@ def train_loader(config: Mapping[str, Any]) -> dict[str, Any]:
     - [``metainfo``, ``img_suffix``, ``seg_map_suffix`` and ``reduce_zero_label``]: what the class of
       the data set does not know, such as the names of the classes of a ``BaseSegDataset``;
     - ``geometry``: transforms of images and masks, by name; [``labeled_geometry`` and
-      ``unlabeled_geometry``] if they differ;
+      ``unlabeled_geometry``] if they differ; resizing without a scale and crops without a size take
+      [``image_scale``] and [``crop_size``];
     - [``colors``]: more transforms of the labelled images, by name;
     - [``branches``]: pipelines of the unlabelled images, each a dict of transforms, by branch; with
       them ``unlabeled_list``;
@@ -186,6 +187,19 @@ def _steps(transforms: Mapping[str, Any]) -> list[Any]:
     return [transform for transform in transforms.values() if transform is not None]
 
 
+def _geometry(variables: ConfigDict, name: str) -> list[Any]:
+    """Return the transforms of the geometry, with the sizes of the data set where they have none."""
+    steps = []
+    for step in _steps(variables.get(name, variables.geometry)):
+        own = {}
+        if step.type in ('Resize', 'RandomResize') and not {'scale', 'scale_factor'} & step.keys():
+            own = dict(scale=variables.image_scale)
+        elif step.type == 'RandomCrop' and 'crop_size' not in step:
+            own = dict(crop_size=variables.crop_size)
+        steps.append(dict(step, **own))
+    return steps
+
+
 def _branches(fields: list[str], pipelines: Mapping[str, Any]) -> dict[str, Any]:
     """Return the transform that makes a view of an image for each of its branches."""
     return dict(
@@ -218,7 +232,7 @@ def _labeled(variables: ConfigDict, fields: list[str]) -> dict[str, Any]:
         pipeline=[
             dict(type='LoadImageFromFile'),
             dict(type='LoadAnnotations'),
-            *_steps(variables.get('labeled_geometry', variables.geometry)),
+            *_geometry(variables, 'labeled_geometry'),
             *_steps(variables.get('colors', {})),
             pack,
         ],
@@ -239,7 +253,7 @@ def _unlabeled(variables: ConfigDict, fields: list[str]) -> dict[str, Any]:
         pipeline=[
             dict(type='LoadImageFromFile'),
             dict(type='LoadValidMap'),
-            *_steps(variables.get('unlabeled_geometry', variables.geometry)),
+            *_geometry(variables, 'unlabeled_geometry'),
             _branches(fields, variables.branches),
         ],
     )

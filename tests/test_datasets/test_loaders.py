@@ -28,11 +28,10 @@ def variables(**more):
         train_prefix=dict(img_path='images', seg_map_path='masks'),
         val_prefix=dict(img_path='val/images', seg_map_path='val/masks'),
         labeled_list='labeled.txt',
-        geometry=dict(crop=CROP, flip=FLIP),
+        **{'geometry': dict(crop=CROP, flip=FLIP), **more},
         test_pipeline=[LOAD],
         batch_size=2,
         num_workers=3,
-        **more,
     )
 
 
@@ -104,6 +103,23 @@ def test_geometry_and_colours_of_the_labelled_images_alone():
     labeled, unlabeled = sources(semi(unlabeled_geometry=dict(flip=FLIP, crop=CROP)))
     assert labeled['pipeline'][2:-1] == [CROP, FLIP]
     assert unlabeled['pipeline'][2:-1] == [FLIP, CROP]
+
+
+def test_geometry_without_sizes_takes_those_of_the_data_set():
+    geometry = dict(
+        resize=dict(type='RandomResize', ratio_range=(0.5, 2.0)),
+        twice=dict(type='Resize', scale_factor=2.0),
+        crop=dict(type='RandomCrop'),
+        flip=dict(type='RandomFlip', prob=0.5),
+    )
+    sized = [
+        dict(type='RandomResize', ratio_range=(0.5, 2.0), scale=(48, 32)),
+        dict(type='Resize', scale_factor=2.0),
+        dict(type='RandomCrop', crop_size=(16, 24)),
+        dict(type='RandomFlip', prob=0.5),
+    ]
+    labeled, unlabeled = sources(semi(geometry=geometry, image_scale=(48, 32), crop_size=(16, 24)))
+    assert labeled['pipeline'][2:-1] == unlabeled['pipeline'][2:-1] == sized
 
 
 def test_branches_of_the_labelled_images():

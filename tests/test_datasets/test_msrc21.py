@@ -71,11 +71,17 @@ def test_lists_and_counts_are_those_of_the_data():
 
 
 @needs_data
-@pytest.mark.parametrize('base', ['msrc21', 'msrc21-semi'])
-def test_crops_of_all_photos_have_labels(base, monkeypatch):
+@pytest.mark.parametrize(
+    'config',
+    [
+        'baselines/sup_mobilenetv2_msrc21-21-224x224.py',
+        'c3semiseg/c3semiseg_mobilenetv2_msrc21-semi-21-224x224.py',
+    ],
+)
+def test_crops_of_all_photos_have_labels(config, monkeypatch):
     monkeypatch.chdir(ROOT)
     init_default_scope('mmseg')
-    cfg = Config.fromfile(ROOT / 'configs' / '_base_' / 'datasets' / f'{base}.py')
+    cfg = Config.fromfile(ROOT / 'configs' / config)
     train = cfg.train_dataloader.dataset
     for source in train.get('datasets', [train]):
         dataset = DATASETS.build(source)

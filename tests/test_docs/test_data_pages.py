@@ -39,8 +39,9 @@ def sources():
     for base in BASES:
         cfg = Config.fromfile(base, import_custom_modules=False)
         for loader in ('train_dataloader', 'val_dataloader'):
-            for dataset in leaf_datasets(cfg[loader].dataset):
-                yield base, dataset
+            if loader in cfg:  # a recipe makes that of the training
+                for dataset in leaf_datasets(cfg[loader].dataset):
+                    yield base, dataset
 
 
 @pytest.mark.parametrize('command', list(commands()))

@@ -6,6 +6,7 @@ from .load_image_from_file import LoadImageFromFile
 from .load_valid_map import LoadValidMap
 from .multi_branch import MultiBranch
 from .rand_augment_color import RandAugmentColor
+from .random_gaussian_blur import RandomGaussianBlur
 
 __all__ = [
     'ColorJitter',
@@ -14,4 +15,5 @@ __all__ = [
     'LoadValidMap',
     'MultiBranch',
     'RandAugmentColor',
+    'RandomGaussianBlur',
 ]

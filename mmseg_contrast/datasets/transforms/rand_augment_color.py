@@ -118,8 +118,8 @@ class RandAugmentColor(BaseTransform):
         if img.dtype != np.uint8:
             raise SetupError(
                 f'RandAugmentColor works on 8-bit images and {results.get("img_path", "img")} is '
-                f'{img.dtype}: leave it out of the strong pipeline (ColorJitter takes 16-bit '
-                'and float images).'
+                f'{img.dtype}: leave it out of the strong pipeline (ColorJitter and '
+                'RandomGaussianBlur take 16-bit and float images).'
             )
         three_channels = img.ndim == 3 and img.shape[2] == 3
         for name, magnitude in self._draw(list(_OPS if three_channels else _ANY_CHANNELS)):

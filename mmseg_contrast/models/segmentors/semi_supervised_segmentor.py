@@ -32,7 +32,7 @@ from ...structures.step import BRANCHES
 from ..backbones import FrozenBackbone
 from ..class_weights import ClassWeights
 from ..decode_heads import ContrastHead
-from ..decode_heads.decode_features import record_input, take_inputs
+from ..decode_heads.decode_features import DECODE, record_input, take_inputs
 from ..losses import PixelCrossEntropyLoss, UnsupervisedLoss
 from ..mixing import Mixed, Mixing
 from ..required_hook import RequiredHook
@@ -110,7 +110,7 @@ class SemiSupervisedSegmentor(EncoderDecoder):
     Args:
         selector (dict, optional): Config of the selector; None trusts every valid pixel. Selectors and
             auxiliary heads without ``num_classes`` take that of the decode head; auxiliary heads also
-            take its ``ignore_index``.
+            take its ``ignore_index``, and contrast heads with ``in_index='decode'`` its ``channels``.
         mixing (dict, optional): Config of the mixing; None leaves images as they are.
         unsup_loss (dict | list[dict], optional): Config of the loss on pseudo-labels, or of several; None
             means no such term.
@@ -149,6 +149,8 @@ class SemiSupervisedSegmentor(EncoderDecoder):
             head.setdefault('num_classes', num_classes)
             if 'ignore_index' in kwargs['decode_head']:
                 head.setdefault('ignore_index', kwargs['decode_head']['ignore_index'])
+            if head.get('in_index') == DECODE and 'channels' in kwargs['decode_head']:
+                head.setdefault('in_channels', kwargs['decode_head']['channels'])
         teacher_cfg = {k: v for k, v in kwargs.items() if k != 'data_preprocessor'}
         super().__init__(**kwargs)
         self.semi_train_cfg = _read_train_cfg(**(semi_train_cfg or {}))

@@ -125,6 +125,7 @@ def test_geometry_of_other_channel_numbers(channels):
         dict(type='RandomFlip', prob=1.0),
         dict(type='ColorJitter'),
         dict(type='RandAugmentColor', prob=1.0),
+        dict(type='RandomGaussianBlur', prob=1.0),
         PACK,
     ):
         results = TRANSFORMS.build(cfg)(results)

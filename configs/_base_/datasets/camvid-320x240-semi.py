@@ -1,5 +1,5 @@
 # CamVid, labelled and unlabelled 4 + 4
-_base_ = './camvid.py'
+_base_ = './camvid-320x240.py'
 
 from mmseg_contrast.datasets.loaders import train_loader
 
