@@ -71,6 +71,7 @@ setup(
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
     install_requires=read_requirements('runtime'),
     extras_require=extras,
+    entry_points={'console_scripts': ['mmseg-contrast = mmseg_contrast.tooling.commands:main']},
     cmdclass={'build_py': BuildWithMim},
     zip_safe=False,
 )

@@ -4,13 +4,16 @@ Importing this package registers all of its components in ``mmseg.registry``. A 
 ``custom_imports = dict(imports=['mmseg_contrast'], allow_failed_imports=False)``.
 """
 
+import os
 import sys
 
 from .version import __version__
 
-# `python -m mmseg_contrast.tooling.collect_env` imports this file first. It is there to explain a
-# stack that cannot be imported, so in that process alone check and registration are left to it.
-if f'{__name__}.tooling.collect_env' not in sys.orig_argv:
+# The doctor explains a stack that cannot be imported, and the command `mmseg-contrast` starts it. Both
+# import this file first, so check and registration are left out in their processes.
+_LIGHT = {f'{__name__}.tooling.collect_env', f'{__name__}.tooling.commands'}
+_program = os.path.basename(sys.argv[0]).removesuffix('.exe') if sys.argv else ''
+if _program != 'mmseg-contrast' and not _LIGHT & {*sys.orig_argv}:
     from .stack import check_stack
 
     check_stack()

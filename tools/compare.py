@@ -53,6 +53,7 @@ from mmseg_contrast.tooling.comparison_runs import (
 )
 from mmseg_contrast.tooling.launch import RunTool, check_gpus, tool_runner
 from mmseg_contrast.tooling.overrides import read_config, refuse
+from mmseg_contrast.tooling.package_files import find_config
 from mmseg_contrast.visualization import draw_grid, overlay
 
 EXAMPLE = """\
@@ -141,9 +142,7 @@ def read_configs(paths: Sequence[Path], changes: Mapping[str, Any]) -> dict[Path
     refuse(changes, SET_HERE, '--cfg-options')
     cfgs: dict[Path, Config] = {}
     for given in paths:
-        if not given.is_file():
-            raise FileNotFoundError(f'there is no config {given}: give the path of a .py file')
-        path = Path(os.path.abspath(given))
+        path = Path(os.path.abspath(find_config(given)))
         cfg = read_config(path, changes)
         # A link from another folder may have other bases.
         if any(path.samefile(other) and cfg.to_dict() == cfgs[other].to_dict() for other in cfgs):

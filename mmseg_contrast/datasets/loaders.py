@@ -12,11 +12,13 @@ other style.
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
 from mmengine.config import ConfigDict
 
+_PACKAGE = Path(__file__).parents[1]
 _PACK = dict(type='PackSegInputs')
 # What a data set of one's own tells beside its folders; the data sets with a class know it.
 _OF_THE_SET = ('metainfo', 'img_suffix', 'seg_map_suffix', 'reduce_zero_label')
@@ -217,12 +219,19 @@ def _of_the_set(variables: ConfigDict) -> dict[str, Any]:
     return {name: variables[name] for name in _OF_THE_SET if name in variables}
 
 
+def _list(path: str) -> str:
+    """Return a list of the package as it is called from another folder than that of a checkout."""
+    own = _PACKAGE / '.mim' / path
+    return str(own.resolve()) if not os.path.exists(path) and own.is_file() else path
+
+
 def _prefix(variables: ConfigDict, *keys: str) -> dict[str, str]:
     return {key: os.path.join(variables.data_root, variables.train_prefix[key]) for key in keys}
 
 
 def _labeled(variables: ConfigDict, fields: list[str]) -> dict[str, Any]:
-    listed = dict(ann_file=variables.labeled_list) if variables.labeled_list is not None else {}
+    named = variables.labeled_list is not None
+    listed = dict(ann_file=_list(variables.labeled_list)) if named else {}
     pack = _branches(fields, variables.labeled_branches) if fields else _PACK
     return dict(
         type=variables.dataset_type,
@@ -247,7 +256,7 @@ def _unlabeled(variables: ConfigDict, fields: list[str]) -> dict[str, Any]:
         type='UnlabeledDataset',
         like=dict(type=variables.dataset_type, **told) if told else variables.dataset_type,
         **suffix,
-        ann_file=variables.unlabeled_list,
+        ann_file=_list(variables.unlabeled_list),
         data_prefix=_prefix(variables, 'img_path'),
         # no mask is opened; all branches share the geometry
         pipeline=[
@@ -262,7 +271,7 @@ def _unlabeled(variables: ConfigDict, fields: list[str]) -> dict[str, Any]:
 def _pseudo_labeled(variables: ConfigDict, labeled: Mapping[str, Any]) -> dict[str, Any]:
     return dict(
         labeled,
-        ann_file=variables.unlabeled_list,
+        ann_file=_list(variables.unlabeled_list),
         data_prefix=dict(_prefix(variables, 'img_path'), seg_map_path=variables.pseudo_labels),
         seg_map_suffix='.png',
     )

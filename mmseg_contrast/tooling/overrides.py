@@ -15,6 +15,7 @@ from mmseg import registry
 from torch.utils.data import DataLoader
 
 from .config_variables import parse_config, replaced
+from .package_files import find_config
 
 # Read by MMEngine from the config itself, beside the arguments of its runner.
 _CONFIG_KEYS = {
@@ -95,7 +96,7 @@ def read_config(
     ``crop_size``, are changed before the config computes with them.
 
     Args:
-        path (str | Path): The config.
+        path (str | Path): The config, or the name of one of the package.
         options (Mapping[str, Any], optional): Values by dotted key. Defaults to None.
         flag (str): Where the changes come from, for the messages. Defaults to ``'--cfg-options'``.
 
@@ -105,8 +106,7 @@ def read_config(
         ValueError: If a value is of the wrong kind, two changes exclude each other, or nothing
             follows a variable.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f'there is no config {path}: give the path of a .py file')
+    path = find_config(path)
     cfg = _from_file(path)
     if not options:
         return cfg

@@ -3,6 +3,7 @@
 import pytest
 from mmengine.config import Config, ConfigDict
 
+from mmseg_contrast.datasets import loaders
 from mmseg_contrast.datasets.loaders import (
     multi_scale,
     single_scale,
@@ -195,6 +196,22 @@ def test_folders_may_lie_outside_the_root():
     labeled, unlabeled = sources(config)
     assert labeled['data_prefix'] == dict(img_path='/photos', seg_map_path='root/masks')
     assert unlabeled['data_prefix'] == dict(img_path='/photos')
+
+
+def test_lists_of_the_package_are_found_from_any_folder(tmp_path, monkeypatch):
+    listed = 'data_lists/camvid/camvid.0@1by8.txt'
+    own = tmp_path / '.mim' / listed
+    own.parent.mkdir(parents=True)
+    own.touch()
+    monkeypatch.setattr(loaders, '_PACKAGE', tmp_path)
+    monkeypatch.chdir(tmp_path)
+    config = semi()
+    config.update(labeled_list=listed, unlabeled_list='data_lists/mine.txt')
+    assert [each['ann_file'] for each in sources(config)] == [str(own), 'data_lists/mine.txt']
+    here = tmp_path / listed
+    here.parent.mkdir(parents=True)
+    here.touch()
+    assert sources(config)[0]['ann_file'] == listed  # a list that is here goes first
 
 
 def test_another_domain_tells_its_own():
