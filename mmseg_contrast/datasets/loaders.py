@@ -68,7 +68,7 @@ def train_loader(config: Mapping[str, Any]) -> dict[str, Any]:
     return dict(
         batch_size=variables.batch_size,
         num_workers=variables.num_workers,
-        persistent_workers=True,
+        persistent_workers=variables.num_workers > 0,
         # of one source too: a resumed run then draws the samples and the augmentation of an
         # uninterrupted one
         sampler=dict(
@@ -95,7 +95,7 @@ def val_loader(config: Mapping[str, Any]) -> dict[str, Any]:
     return dict(
         batch_size=1,
         num_workers=variables.num_workers,
-        persistent_workers=True,
+        persistent_workers=variables.num_workers > 0,
         sampler=dict(type='DefaultSampler', shuffle=False),
         dataset=dict(
             type=variables.dataset_type,

@@ -41,7 +41,7 @@ def base_files(path):
 def walk():
     """Each variable of each file, in one config, and once for all that have the same bases."""
     seen = set()
-    for path in sorted(CONFIGS.glob('[!_]*/*.py')):
+    for path in sorted(set(CONFIGS.glob('[!_]*/*.py')) - set(CONFIGS.glob('benchmarks/*'))):
         files = {each for each in base_files(path) if each.parent.parent.name == '_base_'}
         pairs = {(name, file) for file in files for name in names_of(file)}
         pairs |= {(name, *sorted(files)) for name in names_of(path)} if files else set()
