@@ -865,14 +865,14 @@ def test_schedules_of_the_readmes_commands_end_with_the_run(config, options):
 
 
 def test_no_readme_lengthens_a_run_without_its_learning_rate():
-    pattern = re.compile(r'(train_cfg\.)?\bmax_iters=(\d+)')
+    pattern = re.compile(r'(train_cfg\.)?\bmax_iters=\d+')
     found = 0
     for folder in ('..', *DOCUMENTED):
         text = readme(folder).replace('\\\n', ' ')
         for line in text.splitlines():
-            for setting, length in pattern.findall(line):
-                # the schedule follows the variable
-                assert not setting or f'param_scheduler.0.end={length}' in line, (folder, line)
+            for setting in pattern.findall(line):
+                # the schedule follows the variable alone
+                assert not setting, (folder, line)
                 found += 1
     assert found >= 8
 

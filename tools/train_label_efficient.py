@@ -24,7 +24,7 @@ examples:
   python tools/train_label_efficient.py CONFIG --work-dir work_dirs/without_distortion \\
       --pretrain-options model.distortion_prob=0
   python tools/train_label_efficient.py CONFIG --work-dir work_dirs/longer_end \\
-      --cfg-options semi_finetune.train_cfg.max_iters=9000 semi_finetune.param_scheduler.0.end=9000
+      --cfg-options semi_finetune.max_iters=9000
   python tools/train_label_efficient.py CONFIG --labels 149 --work-dir work_dirs/149_labels
   python tools/train_label_efficient.py CONFIG --labels 149 --no-pretraining \\
       --work-dir work_dirs/149_labels_from_scratch

@@ -1,19 +1,13 @@
 _base_ = [
     '../_base_/models/stdc1_camvid.py',
-    '../_base_/datasets/camvid-320x240-semi.py',
+    '../_base_/datasets/camvid-320x240-semi-mild.py',
     '../_base_/schedules/schedule_3k_adamw.py',
     '../_base_/methods/fixmatch.py',
     '../_base_/default_runtime.py',
 ]
-
-from mmseg_contrast.datasets.loaders import train_loader
 
 fixmatch = _base_.fixmatch
 fixmatch.semi_train_cfg.burn_in = _base_.burn_in
 fixmatch.unsup_loss.ramp = dict(start=_base_.burn_in, length=_base_.burn_in)
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(**fixmatch, data_preprocessor=data_preprocessor)
-# weaker than in C3-SemiSeg: a net from scratch has no features yet that survive more
-jitter = dict(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1)
-branches = dict(strong=dict(jitter=jitter, rand_augment=None))
-train_dataloader = train_loader(globals())

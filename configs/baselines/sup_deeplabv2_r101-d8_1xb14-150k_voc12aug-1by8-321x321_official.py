@@ -1,5 +1,5 @@
 _base_ = [
-    '../_base_/models/deeplabv2_r101-d8.py',
+    '../_base_/models/deeplabv2_r101-d8_official.py',
     '../_base_/datasets/voc12aug-321x321.py',
     '../_base_/schedules/schedule_150k_sgd_official.py',
     '../_base_/methods/supervised.py',
@@ -10,13 +10,4 @@ num_classes = 21
 # by the data set's means, to a range of 1
 normalisation = dict(mean=[122.679, 116.669, 104.007], std=[255.0, 255.0, 255.0])
 data_preprocessor = dict(size=_base_.crop_size, **normalisation)
-model = dict(
-    data_preprocessor=data_preprocessor,
-    backbone=dict(norm_eval=False),
-    decode_head=dict(
-        dilations=(6, 12),
-        align_corners=True,
-        num_classes=num_classes,
-        loss_decode=dict(norm='class_weight'),
-    ),
-)
+model = dict(data_preprocessor=data_preprocessor, decode_head=dict(num_classes=num_classes))

@@ -1,5 +1,5 @@
 _base_ = [
-    '../_base_/models/deeplabv2_r101-d8.py',
+    '../_base_/models/deeplabv2_r101-d8_official.py',
     '../_base_/datasets/cityscapes-512x512.py',
     '../_base_/schedules/schedule_150k_sgd_official.py',
     '../_base_/methods/supervised.py',
@@ -13,8 +13,4 @@ train_dataloader = train_loader(globals())
 # by the data set's means, to a range of 1
 normalisation = dict(mean=[73.158, 82.909, 72.392], std=[255.0, 255.0, 255.0])
 data_preprocessor = dict(size=_base_.crop_size, **normalisation)
-model = dict(
-    data_preprocessor=data_preprocessor,
-    backbone=dict(norm_eval=False),
-    decode_head=dict(dilations=(6, 12), align_corners=True, loss_decode=dict(norm='class_weight')),
-)
+model = dict(data_preprocessor=data_preprocessor)

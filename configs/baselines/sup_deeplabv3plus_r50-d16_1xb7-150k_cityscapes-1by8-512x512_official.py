@@ -1,5 +1,5 @@
 _base_ = [
-    '../_base_/models/deeplabv3plus_r50-d16.py',
+    '../_base_/models/deeplabv3plus_r50-d16_official.py',
     '../_base_/datasets/cityscapes-full-512x512.py',
     '../_base_/schedules/schedule_150k_sgd_official.py',
     '../_base_/methods/supervised.py',
@@ -9,9 +9,5 @@ _base_ = [
 # by the data set's means, to a range of 1
 normalisation = dict(mean=[73.158, 82.909, 72.392], std=[255.0, 255.0, 255.0])
 data_preprocessor = dict(size=_base_.crop_size, **normalisation)
-model = dict(
-    data_preprocessor=data_preprocessor,
-    backbone=dict(norm_cfg=dict(type='BN', requires_grad=False)),
-    decode_head=dict(align_corners=True, loss_decode=dict(norm='class_weight')),
-)
+model = dict(data_preprocessor=data_preprocessor)
 optim_wrapper = dict(optimizer=dict(lr=1.2e-3))

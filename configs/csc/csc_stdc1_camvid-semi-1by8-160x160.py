@@ -1,12 +1,10 @@
 _base_ = [
     '../_base_/models/stdc1_camvid.py',
-    '../_base_/datasets/camvid-320x240-semi.py',
+    '../_base_/datasets/camvid-320x240-semi-mild.py',
     '../_base_/schedules/schedule_3k_adamw.py',
     '../_base_/methods/csc.py',
     '../_base_/default_runtime.py',
 ]
-
-from mmseg_contrast.datasets.loaders import train_loader
 
 csc = _base_.csc
 csc.semi_train_cfg.burn_in = _base_.burn_in
@@ -15,7 +13,3 @@ data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_si
 contrast = dict(_base_.small_csc_contrast, in_channels=256, loss_weight=0.1)
 auxiliary_head = [*_base_.supervised_heads, contrast]
 model = dict(**csc, data_preprocessor=data_preprocessor, auxiliary_head=auxiliary_head)
-# weaker than in C3-SemiSeg: a net from scratch has no features yet that survive more
-jitter = dict(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1)
-branches = dict(strong=dict(jitter=jitter, rand_augment=None))
-train_dataloader = train_loader(globals())

@@ -1,6 +1,6 @@
 # As in the published code, as far as there are options: README.md has what is not reproduced
 _base_ = [
-    '../_base_/models/deeplabv2_r101-d8.py',
+    '../_base_/models/deeplabv2_r101-d8_official.py',
     '../_base_/datasets/cityscapes-semi-512x512.py',
     '../_base_/schedules/schedule_150k_sgd_official.py',
     '../_base_/methods/memory_bank_official.py',
@@ -22,7 +22,5 @@ data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_si
 model = dict(
     **memory_bank,
     data_preprocessor=data_preprocessor,
-    backbone=dict(norm_eval=False),
-    decode_head=dict(dilations=(6, 12), align_corners=True, loss_decode=dict(norm='class_weight')),
     auxiliary_head=[dict(_base_.bank_contrast, in_channels=2048, in_index=3)],
 )

@@ -1,6 +1,6 @@
 # As in the published code, as far as there are options: README.md has what is not reproduced
 _base_ = [
-    '../_base_/models/deeplabv3plus_r50-d16.py',
+    '../_base_/models/deeplabv3plus_r50-d16_official.py',
     '../_base_/datasets/cityscapes-full-semi-512x512.py',
     '../_base_/schedules/schedule_150k_sgd_official.py',
     '../_base_/methods/memory_bank_official.py',
@@ -17,8 +17,6 @@ data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_si
 model = dict(
     **memory_bank,
     data_preprocessor=data_preprocessor,
-    backbone=dict(norm_cfg=dict(type='BN', requires_grad=False)),
-    decode_head=dict(align_corners=True, loss_decode=dict(norm='class_weight')),
     auxiliary_head=[dict(_base_.bank_contrast, in_channels=256)],
 )
 optim_wrapper = dict(optimizer=dict(lr=1.2e-3))

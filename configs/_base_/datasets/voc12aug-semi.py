@@ -1,16 +1,8 @@
 # PASCAL VOC 2012 aug, labelled and unlabelled 4 + 4 per process
-_base_ = './voc12aug.py'
+_base_ = ['./voc12aug.py', './weak_and_strong.py']
 
 from mmseg_contrast.datasets.loaders import train_loader
 
 unlabeled_list = 'data_lists/voc12aug/voc12aug.0@1by8-unlabeled.txt'
 batch_size = 8
-source_ratio = [1, 1]
-branches = dict(
-    weak={},
-    strong=dict(
-        jitter=dict(type='ColorJitter', brightness=0.5, contrast=0.5, saturation=0.5, hue=0.25),
-        rand_augment=dict(type='RandAugmentColor'),
-    ),
-)
 train_dataloader = train_loader(globals())
