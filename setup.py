@@ -46,11 +46,13 @@ class BuildWithMim(build_py):
 
 extras = {
     name: read_requirements(name)
-    for name in ('onedl', 'openmmlab', 'mmpretrain', 'demo', 'polygons', 'tests')
+    for name in ('onedl', 'openmmlab', 'mmpretrain', 'transformers', 'demo', 'polygons', 'tests')
 }
 # The two stacks exclude each other; `all` takes the maintained one.
 extras['all'] = [
-    line for name in ('onedl', 'mmpretrain', 'demo', 'polygons', 'tests') for line in extras[name]
+    line
+    for name in ('onedl', 'mmpretrain', 'transformers', 'demo', 'polygons', 'tests')
+    for line in extras[name]
 ]
 
 setup(

@@ -15,7 +15,7 @@ if [ ! -f "$VENV/complete" ]; then
     "${PYTHON:-python3.11}" -m venv "$VENV"
     # torch first: which build it is, is the machine's affair, and the extras must not pull another one.
     "$VENV/bin/python" -m pip install -q torch==2.13.0
-    "$VENV/bin/python" -m pip install -q -c requirements/tested.txt -e '.[onedl,demo,tests]'
+    "$VENV/bin/python" -m pip install -q -c requirements/tested.txt -e '.[onedl,transformers,demo,tests]'
     touch "$VENV/complete"
 fi
 export PATH="$PWD/$VENV/bin:$PATH"

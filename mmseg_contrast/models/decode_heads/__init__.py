@@ -5,6 +5,7 @@ from .contrast_head import ContrastHead
 from .csc_contrast_head import CSCContrastHead
 from .deeplabv2_head import DeepLabV2Head
 from .deeplabv3plus_head import DeepLabV3PlusHead
+from .feature_dpt_head import FeatureDPTHead
 from .pixel_contrast_head import PixelContrastHead
 from .projectors import ConvNormProjector, ConvProjector, MLPProjector
 
@@ -16,6 +17,7 @@ __all__ = [
     'ConvProjector',
     'DeepLabV2Head',
     'DeepLabV3PlusHead',
+    'FeatureDPTHead',
     'MLPProjector',
     'PixelContrastHead',
 ]
