@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Train on several GPUs of one or more nodes.
+# Train on several GPUs of one or more nodes; without a GPU, in as many processes on the CPU.
 # One node:    tools/dist_train.sh CONFIG 4 [arguments of train.py]
 # Two nodes:   NNODES=2 NODE_RANK=0 MASTER_ADDR=10.0.0.1 tools/dist_train.sh CONFIG 8   (NODE_RANK=1 on the other)
 set -euo pipefail
 usage() {
-    echo "usage: $0 CONFIG GPUS_PER_NODE [arguments of train.py]"
+    echo "usage: $0 CONFIG PROCESSES_PER_NODE [arguments of train.py]"
 }
 case "${1:-}" in
 -h | --help)
@@ -18,7 +18,7 @@ if [ $# -lt 2 ]; then
 fi
 case $2 in
 '' | *[!0-9]* | 0)
-    echo "$2 is no number of GPUs" >&2
+    echo "$2 is no number of processes" >&2
     usage >&2
     exit 2
     ;;

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.device import get_device
 from mmengine.dist import init_dist, is_main_process
 from mmengine.registry import init_default_scope
@@ -25,6 +24,7 @@ from mmseg_contrast.pseudo_labels.precision import true_masks, write_precision
 from mmseg_contrast.pseudo_labels.predict import unlabeled_images
 from mmseg_contrast.tooling.checkpoint import read_checkpoint
 from mmseg_contrast.tooling.cli import add_common_arguments, load_config, one_sentence, require_keys
+from mmseg_contrast.tooling.launch import join_on_cpus
 from mmseg_contrast.tooling.overrides import refuse
 
 EXAMPLE = """\
@@ -113,11 +113,10 @@ def start_processes(args: argparse.Namespace) -> None:
     """Join the processes of a launcher, on CPUs too; the runner then divides the images."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     on_cpu = get_device() == 'cpu'
-    if on_cpu and args.launcher == 'pytorch':
-        # MMEngine's own start would look for a GPU.
-        torch.distributed.init_process_group('gloo')
-    elif on_cpu or args.launcher == 'none':
+    if args.launcher == 'none':
         return
+    if on_cpu:
+        join_on_cpus(args.launcher)
     else:
         init_dist(args.launcher)
     args.launcher = 'none'

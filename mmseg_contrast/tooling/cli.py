@@ -15,6 +15,7 @@ from mmengine.device import get_device
 
 from ..datasets.checks import require_images
 from .checkpoint import check_checkpoint
+from .launch import fit_to_cpus, join_on_cpus
 from .overrides import read_config, refuse
 
 _USER_ERRORS = (
@@ -139,13 +140,11 @@ def load_config(args: argparse.Namespace) -> Config:
     Raises:
         FileNotFoundError: If there is no such config.
         KeyError: If an overridden key is none of the config or the runner.
-        ValueError: If processes are to be distributed over CPUs.
+        ValueError: If a launcher is given that cannot do without GPUs.
     """
-    if args.launcher != 'none' and get_device() == 'cpu':
-        raise ValueError(
-            f'--launcher {args.launcher} needs GPUs, and none is visible: leave it out to run one '
-            'process on the CPU'
-        )
+    on_cpus = args.launcher != 'none' and get_device() == 'cpu'
+    if on_cpus:
+        join_on_cpus(args.launcher)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     options = args.cfg_options or {}
     refuse(options, {'launcher': 'give --launcher'}, '--cfg-options')
@@ -153,6 +152,8 @@ def load_config(args: argparse.Namespace) -> Config:
         refuse(options, {'work_dir': 'leave out --work-dir, or this'}, '--cfg-options')
     cfg = read_config(args.config, options)
     cfg.launcher = args.launcher
+    if on_cpus:
+        fit_to_cpus(cfg)
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
     return cfg
 

@@ -136,10 +136,25 @@ def test_no_config():
         load_config(parse('absent.py'))
 
 
-def test_distributed_cpus_are_refused(config, monkeypatch):
+def test_a_launcher_that_needs_gpus_is_refused_without_them(config, monkeypatch):
     monkeypatch.setattr('mmseg_contrast.tooling.cli.get_device', lambda: 'cpu')
-    with pytest.raises(ValueError, match='--launcher pytorch needs GPUs'):
-        load_config(parse(config, '--launcher', 'pytorch'))
+    with pytest.raises(ValueError, match=r'--launcher slurm needs GPUs, .*: take --launcher'):
+        load_config(parse(config, '--launcher', 'slurm'))
+
+
+def test_processes_on_cpus_join_and_leave_out_what_gpus_need(config, monkeypatch):
+    monkeypatch.setattr('mmseg_contrast.tooling.cli.get_device', lambda: 'cpu')
+    joined = []
+    monkeypatch.setattr('torch.distributed.init_process_group', joined.append)
+    cfg = load_config(parse(config, '--launcher', 'pytorch'))
+    assert joined == ['gloo'] and cfg.launcher == 'pytorch'
+    assert cfg.get('sync_bn') is None
+    assert cfg.model_wrapper_cfg == dict(
+        type='MMDistributedDataParallel',
+        device_ids=None,
+        broadcast_buffers=True,
+        find_unused_parameters=False,
+    )
 
 
 def test_check_data_looks_into_wrappers(tmp_path):

@@ -51,10 +51,10 @@ def test_help_is_printed_and_nothing_starts(shell, name, flag):
     [
         ('demo.sh', ['--iters', '5'], 'takes no arguments, and got: --iters 5'),
         ('setup_venv.sh', ['x'], ''),
-        ('dist_train.sh', ['config.py', '--resume'], '--resume is no number of GPUs'),
-        ('dist_train.sh', ['config.py', '0'], '0 is no number of GPUs'),
+        ('dist_train.sh', ['config.py', '--resume'], '--resume is no number of processes'),
+        ('dist_train.sh', ['config.py', '0'], '0 is no number of processes'),
         ('dist_train.sh', ['config.py'], 'usage: '),
-        ('dist_test.sh', ['config.py', 'a.pth', 'b.pth'], 'b.pth is no number of GPUs'),
+        ('dist_test.sh', ['config.py', 'a.pth', 'b.pth'], 'b.pth is no number of processes'),
         ('dist_test.sh', ['config.py', '4'], 'usage: '),
         ('slurm_train.sh', ['gpu', 'config.py'], 'usage: '),
         ('slurm_test.sh', ['gpu', 'job', 'config.py'], 'usage: '),
