@@ -10,6 +10,7 @@ STEPS = 6
 FILES = {
     'recipes/runtime.py': f"""
 _base_ = '{REPO}/configs/_base_/default_runtime.py'
+preprocessor = 'SegDataPreProcessor'
 max_iters = {STEPS}
 batch_size = 2
 num_workers = 0
@@ -24,11 +25,12 @@ log_level = 'WARNING'
 """,
     'recipes/supervised.py': """
 _base_ = './runtime.py'
-method = {}
+method = dict(type='EncoderDecoder')
 val_cfg = dict(type='ValLoop')
 """,
     'recipes/fixmatch.py': f"""
 _base_ = ['./runtime.py', '{REPO}/configs/_base_/methods/fixmatch_ema.py']
+preprocessor = 'MultiBranchDataPreprocessor'
 custom_hooks = [
     dict(type='MeanTeacherHook', momentum=0.1), dict(type='SemiDiagnosticsHook', interval=2)
 ]
@@ -41,6 +43,7 @@ method = dict(
 """,
     'recipes/pretrain.py': f"""
 _base_ = ['./runtime.py', '{REPO}/configs/_base_/methods/label_efficient.py']
+preprocessor = 'MultiBranchDataPreprocessor'
 labeled_branches = _base_.two_views
 method = dict(_base_.pretrainer, loss_size=None)
 """,
@@ -49,7 +52,7 @@ norm_cfg = dict(type='BN', requires_grad=True)
 model = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(
-        type='MultiBranchDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3, bgr_to_rgb=True
+        type='SegDataPreProcessor', mean=[120.0] * 3, std=[60.0] * 3, bgr_to_rgb=True
     ),
     backbone=dict(
         type='ResNet', depth=18, base_channels=8, stem_channels=8, num_stages=2, strides=(1, 2),

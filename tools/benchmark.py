@@ -23,6 +23,7 @@ from mmseg_contrast.tooling.benchmark.plan import Benchmark, read_benchmark
 from mmseg_contrast.tooling.benchmark.schedule import BUSY, Schedule, starter, visible_gpus
 from mmseg_contrast.tooling.cli import one_sentence
 from mmseg_contrast.tooling.launch import tool_runner
+from mmseg_contrast.tooling.package_files import find_config
 
 EXAMPLE = """\
 examples:
@@ -123,6 +124,7 @@ def main(argv: list[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with one_sentence():
         init_default_scope('mmseg')
+        args.benchmark = find_config(args.benchmark)
         benchmark = read_benchmark(args.benchmark)
         folders = Folders(
             args.work_dir or Path('work_dirs') / benchmark.name,

@@ -36,6 +36,7 @@ COMMANDS = {
     'train': Command('train.py', 'train a config'),
     'test': Command('test.py', 'score a checkpoint'),
     'compare': Command('compare.py', 'train several configs on the same data; one table'),
+    'benchmark': Command('benchmark.py', 'train and measure the runs of a benchmark file'),
     'pseudo-label': Command('pseudo_label.py', 'write masks for photos without any'),
     'report': Command('report.py', 'show what a training did, as one HTML file'),
     'doctor': Command(DOCTOR, 'say what is installed, and how to mend what does not work'),

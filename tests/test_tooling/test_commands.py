@@ -30,6 +30,7 @@ def test_the_commands():
         'train',
         'test',
         'compare',
+        'benchmark',
         'pseudo-label',
         'report',
         'doctor',

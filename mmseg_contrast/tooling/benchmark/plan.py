@@ -46,11 +46,9 @@ _base_ = [
 from mmseg_contrast.datasets.loaders import train_loader
 
 {lists}
-model = dict(
-    **_base_.method,
-    data_preprocessor=dict(size=_base_.crop_size),
-    decode_head=dict(num_classes=_base_.num_classes),
-)
+data_preprocessor = dict(type=_base_.preprocessor, size=_base_.crop_size)
+decode_head = dict(num_classes=_base_.num_classes)
+model = dict(**_base_.method, data_preprocessor=data_preprocessor, decode_head=decode_head)
 train_dataloader = train_loader(globals())
 """
 # A pretraining has no classifier to validate.
