@@ -21,7 +21,7 @@ from mmseg_contrast.tooling.benchmark.one_run import (
 )
 from mmseg_contrast.tooling.benchmark.plan import Benchmark, read_benchmark
 from mmseg_contrast.tooling.benchmark.schedule import BUSY, Schedule, starter, visible_gpus
-from mmseg_contrast.tooling.cli import one_sentence
+from mmseg_contrast.tooling.cli import ChangesAction, one_sentence
 from mmseg_contrast.tooling.launch import tool_runner
 from mmseg_contrast.tooling.package_files import find_config
 
@@ -61,6 +61,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--retrain',
         action='store_true',
         help='train again what is there of another config; the old folder is renamed to NAME.old1',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ChangesAction,
+        default={},
+        help='changes of all configs, such as pretrained=FILE',
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument('--list', action='store_true', help='only say which runs there are')
@@ -103,6 +110,8 @@ def run_all(benchmark: Benchmark, folders: Folders, args: argparse.Namespace) ->
     command = [__file__, str(args.benchmark), '--work-dir', str(folders.work)]
     command += ['--results', str(folders.results)]
     command += ['--keep-checkpoints'] if args.keep_checkpoints else []
+    if args.cfg_options:
+        command += ['--cfg-options', *(f'{k}={v}' for k, v in args.cfg_options.items())]
     failed = Schedule(todo, folders, args.jobs, starter([*command, '--run'], visible_gpus())).run()
     if failed:
         sys.exit(
@@ -125,7 +134,7 @@ def main(argv: list[str] | None = None) -> None:
     with one_sentence():
         init_default_scope('mmseg')
         args.benchmark = find_config(args.benchmark)
-        benchmark = read_benchmark(args.benchmark)
+        benchmark = read_benchmark(args.benchmark, args.cfg_options)
         folders = Folders(
             args.work_dir or Path('work_dirs') / benchmark.name,
             args.results or Path('results') / benchmark.name,

@@ -32,10 +32,10 @@ for name in ('cityscapes-512x512', 'cityscapes-full-512x512', 'voc12aug-321x321'
     SEMI[name] = name[:-7] + 'semi' + name[-8:]
 # bases that a recipe completes, by a config that has both
 COMPLETE = {
-    'camvid': 'baselines/sup_mobilenetv2_camvid-1by30-224x224',
-    'camvid-semi': 'c3semiseg/c3semiseg_mobilenetv2_camvid-semi-1by30-224x224',
-    'msrc21': 'baselines/sup_mobilenetv2_msrc21-21-224x224',
-    'msrc21-semi': 'c3semiseg/c3semiseg_mobilenetv2_msrc21-semi-21-224x224',
+    'camvid': 'baselines/sup_mobilenetv2_camvid-1by30-192x192',
+    'camvid-semi': 'c3semiseg/c3semiseg_mobilenetv2_camvid-semi-1by30-192x192',
+    'msrc21': 'baselines/sup_mobilenetv2_msrc21-21-192x192',
+    'msrc21-semi': 'c3semiseg/c3semiseg_mobilenetv2_msrc21-semi-21-192x192',
 }
 NAMES = {
     'dataset_type',

@@ -11,7 +11,7 @@ val_prefix = dict(img_path='images/val', seg_map_path='annotations/val')
 labeled_list = 'data_lists/camvid/camvid.0@1by30.txt'
 unlabeled_list = 'data_lists/camvid/camvid.0@1by30-unlabeled.txt'
 image_scale = (480, 360)
-crop_size = (224, 224)
+crop_size = (192, 192)
 num_workers = 1
 
 test_pipeline = single_scale(image_scale)

@@ -203,7 +203,7 @@ class Benchmark:
         ]
 
 
-def read_benchmark(path: Path) -> Benchmark:
+def read_benchmark(path: Path, options: Mapping[str, Any] | None = None) -> Benchmark:
     """Read a benchmark file.
 
     It assigns ``name``; ``base``, the folder that other paths are relative to, itself relative to the
@@ -223,6 +223,8 @@ def read_benchmark(path: Path) -> Benchmark:
 
     Args:
         path (Path): The file.
+        options (Mapping[str, Any], optional): More changes of all configs, which win over all others.
+            Defaults to None.
 
     Raises:
         FileNotFoundError: If it, or a file that it names, is not there.
@@ -238,7 +240,7 @@ def read_benchmark(path: Path) -> Benchmark:
         for method in file['methods']
         if _is_asked(file, labels, net, method)
         for seed_index, seed in enumerate(_seeds(file, labels, path))
-        for run in [_run(file, base, (data, labels, net, method, seed), path)]
+        for run in [_run(file, base, (data, labels, net, method, seed), path, options or {})]
     ]
     if not planned:
         raise ValueError(f'{path} asks for no run: give datasets, nets and methods that fit')
@@ -298,7 +300,11 @@ def _seeds(file: Mapping[str, Any], labels: int | str, path: Path) -> Sequence[i
 
 
 def _run(
-    file: Mapping[str, Any], base: Path, key: tuple[str, int | str, str, str, int], path: Path
+    file: Mapping[str, Any],
+    base: Path,
+    key: tuple[str, int | str, str, str, int],
+    path: Path,
+    options: Mapping[str, Any],
 ) -> Run:
     data, labels, net, method, seed = key
     entries = (file['datasets'][data], file['nets'][net], file['methods'][method])
@@ -310,8 +316,8 @@ def _run(
         lists=_lists(entries[0], labels, seed),
         options={
             key: value
-            for each in (file, *entries)
-            for key, value in each.get('options', {}).items()
+            for changes in (*(each.get('options', {}) for each in (file, *entries)), options)
+            for key, value in changes.items()
         },
     )
     for needed in _files(run):
