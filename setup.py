@@ -71,6 +71,7 @@ setup(
     ],
     python_requires='>=3.10',
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
+    package_data={f'{PACKAGE}.report': ['*.j2']},
     install_requires=read_requirements('runtime'),
     extras_require=extras,
     entry_points={'console_scripts': ['mmseg-contrast = mmseg_contrast.tooling.commands:main']},

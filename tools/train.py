@@ -4,6 +4,7 @@ import argparse
 import pickle
 from pathlib import Path
 
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
@@ -43,8 +44,27 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         const='auto',
         help='go on from this checkpoint or, without a path, from the latest in the work folder',
     )
+    parser.add_argument(
+        '--monitor',
+        metavar='LIST',
+        help='list of unlabelled images whose masks lie beside those of the labelled ones: the report says '
+        'how good their pseudo-labels are, and no loss sees them',
+    )
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision (GPU)')
     return parser.parse_args(argv)
+
+
+def add_monitor(cfg: Config, path: str) -> None:
+    """Let the report look at the pseudo-labels of some images.
+
+    Raises:
+        FileNotFoundError: If there is no such list.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'there is no list --monitor {path}: give a text file of images')
+    hooks = cfg.get('default_hooks') or {}
+    report = {'type': 'ReportHook', **hooks.get('report', {}), 'monitor': path}
+    cfg.default_hooks = {**hooks, 'report': report}
 
 
 def build_runner(args: argparse.Namespace) -> Runner:
@@ -65,6 +85,8 @@ def build_runner(args: argparse.Namespace) -> Runner:
             raise ValueError(f'--amp cannot replace the optim_wrapper {cfg.optim_wrapper.type}')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if args.monitor:
+        add_monitor(cfg, args.monitor)
     check_weights(cfg)
     check_data(cfg, ('train_dataloader', 'val_dataloader'))
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)

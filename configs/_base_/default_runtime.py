@@ -24,4 +24,5 @@ default_hooks = dict(
     check_setup=dict(type='CheckSetupHook'),
     step_seed=dict(type='StepSeedHook'),
     finite_loss=dict(type='FiniteLossHook'),
+    report=dict(type='ReportHook'),
 )

@@ -26,7 +26,6 @@ OPTIONAL = {
         'the embedded data set, embedding views',
         'pip install scikit-learn',
     ),
-    'matplotlib': ('matplotlib', 'plots', 'pip install matplotlib'),
     'pycocotools': ('pycocotools', 'polygons of COCO', 'pip install pycocotools'),
     'tensorboard': ('tensorboard', 'TensorBoard logs', 'pip install tensorboard'),
     'pytest': ('pytest', 'the tests', 'pip install pytest pytest-xdist'),

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets.files import read_list
+from ..scalars import find_scalars, read_scalars
 from ..structures.step import BRANCHES
 from .cli import leaf_datasets
 from .comparison_runs import list_path
-from .scalars import find_scalars, read_scalars
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ _NO_MATTER = {
     'work_dir',
 }
 _NO_MATTER_BELOW = {
-    'default_hooks': {'checkpoint', 'logger', 'timer', 'visualization'},
+    'default_hooks': {'checkpoint', 'logger', 'report', 'timer', 'visualization'},
     'train_dataloader': {'persistent_workers', 'pin_memory', 'prefetch_factor'},
     'val_dataloader': {'num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor'},
 }

@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
-from torch import Tensor, nn
+from torch import nn
 
 from ..models.memory import MemoryBank
 
@@ -35,31 +34,6 @@ class PixelFeatures:
     vectors: np.ndarray
     labels: np.ndarray
     bank: np.ndarray
-
-
-def align_labels(
-    labels: Tensor, grid: tuple[int, int], image: tuple[int, int], padded: tuple[int, int]
-) -> Tensor:
-    """Take the label under the centre of each cell of a feature map.
-
-    Args:
-        labels (Tensor): Labels of shape (H, W), at any size, of the image alone.
-        grid (tuple[int, int]): Height and width of the feature map.
-        image (tuple[int, int]): Height and width of the image that the network saw.
-        padded (tuple[int, int]): The same with the padding at bottom and right.
-
-    Returns:
-        Tensor: Labels of shape ``grid``; 255 in the padding.
-    """
-    places = []
-    for cells, size, full, source in zip(grid, image, padded, labels.shape):
-        centre = (torch.arange(cells) + 0.5) * full / cells
-        place = (centre * source / size).long()
-        places.append(torch.where(centre < size, place.clamp(max=source - 1), -1))
-    rows, columns = places
-    found = labels[rows.clamp(min=0)[:, None], columns.clamp(min=0)]
-    outside = (rows < 0)[:, None] | (columns < 0)
-    return found.masked_fill(outside, 255)
 
 
 def draw_balanced(labels: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:

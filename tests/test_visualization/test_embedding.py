@@ -6,7 +6,6 @@ from torch import nn
 from mmseg_contrast.models.memory import ClassMemoryBank
 from mmseg_contrast.visualization.embedding import (
     PixelFeatures,
-    align_labels,
     draw_balanced,
     draw_embeddings,
     find_bank,
@@ -20,15 +19,6 @@ def clusters(number=20, spread=0.05, dim=6, seed=0):
     labels = np.repeat(np.arange(3), number)
     vectors = np.eye(dim)[labels] + spread * rng.normal(size=(3 * number, dim))
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True), labels
-
-
-def test_labels_are_those_under_the_centres_and_padding_has_none():
-    # an image of 6 x 8 seen at twice its size and padded to 16 x 16; a grid of 4 x 4 has cells of 4
-    labels = torch.arange(48).view(6, 8)
-    found = align_labels(labels, (4, 4), (12, 16), (16, 16))
-    expected = torch.tensor([[9, 11, 13, 15], [25, 27, 29, 31], [41, 43, 45, 47], [255] * 4])
-    assert torch.equal(found, expected)
-    assert torch.equal(align_labels(labels, (6, 8), (6, 8), (6, 8)), labels)
 
 
 def test_draw_is_balanced_and_ignores_255():

@@ -1,7 +1,6 @@
 """Draw consistency and separation of one or several runs, as Figures 1, 2 and 4 of CSC."""
 
 import argparse
-import math
 import sys
 from pathlib import Path
 
@@ -13,20 +12,9 @@ from torch import Tensor
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt
 
+from mmseg_contrast.report.figures import CSC_PANELS as PANELS
+from mmseg_contrast.scalars import Curve, find_scalars, read_curves
 from mmseg_contrast.tooling.checkpoint import latest_checkpoint, read_checkpoint
-from mmseg_contrast.tooling.scalars import find_scalars, read_scalars
-
-#: What is drawn: the ending of the key in the log, and the title of its panel.
-PANELS = {
-    'separ': 'Separ (lower is better)',
-    'inter_cos': 'mean cosine of two classes',
-    'cons': 'Cons(T) (higher is better)',
-    'cons_proxy': 'cosine of class means with running means',
-    'intra_spread': 'spread within a class',
-    'accept_consistency': 'accepted consistency candidates',
-    'accept_enqueue': 'accepted enqueue candidates',
-    'rows_min': 'rows of the emptiest class',
-}
 
 EXAMPLE = """\
 example:
@@ -52,34 +40,24 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def read_curves(paths: list[Path]) -> dict[str, list[tuple[int, float]]]:
+def csc_curves(paths: list[Path]) -> dict[str, Curve]:
     """Read what :data:`PANELS` names from the logs of a run, whatever the prefix of its keys.
 
     Args:
-        paths (list[Path]): Each a ``scalars.json``: one JSON object in each line. Where a log begins, what
-            older ones say of later steps is dropped: the run was resumed from there.
+        paths (list[Path]): Each a ``scalars.json``, from old to new.
 
     Returns:
         dict: Pairs of step and value by the name of the panel, where there are any.
     """
-    curves: dict[str, list[tuple[int, float]]] = {}
-    for path in paths:
-        entries = list(read_scalars(path))
-        start = min((entry['step'] for entry in entries), default=math.inf)
-        curves = {name: [p for p in curve if p[0] < start] for name, curve in curves.items()}
-        for entry in entries:
-            for key, value in entry.items():
-                name = key.rsplit('.', 1)[-1]
-                if name in PANELS:
-                    curves.setdefault(name, []).append((entry['step'], value))
-    return {name: curve for name, curve in curves.items() if curve}
+    curves = {key.rsplit('.', 1)[-1]: curve for key, curve in read_curves(paths).items()}
+    return {name: curves[name] for name in PANELS if name in curves}
 
 
-def draw(runs: dict[str, dict[str, list[tuple[int, float]]]], out: Path) -> list[str]:
+def draw(runs: dict[str, dict[str, Curve]], out: Path) -> list[str]:
     """Draw one panel for each quantity that a run has, with one line for each run.
 
     Args:
-        runs (dict): Curves of each run, as from :func:`read_curves`, by its name.
+        runs (dict): Curves of each run, as from :func:`csc_curves`, by its name.
         out (Path): PNG file to write.
 
     Returns:
@@ -182,7 +160,7 @@ def main(argv: list[str] | None = None) -> None:
             sys.exit(
                 f'{path} has no vis_data/scalars.json: give the work_dir of a run that has logged.'
             )
-        curves = read_curves(logs)
+        curves = csc_curves(logs)
         if not curves:
             sys.exit(
                 f'{path} has logged nothing of CSC: train with CSCContrastHead, MemoryBankHook and, for '

@@ -28,13 +28,13 @@ from mmseg_contrast.files import write_file
 from mmseg_contrast.models.decode_heads import ContrastHead, DeepLabV2Head
 from mmseg_contrast.models.segmentors import ContrastivePretrainer, SemiSupervisedSegmentor
 from mmseg_contrast.structures import Features
+from mmseg_contrast.structures.feature_grid import align_labels
 from mmseg_contrast.tooling.checkpoint import read_checkpoint, without_initial_weights
 from mmseg_contrast.tooling.cli import ChangesAction, one_sentence, require_keys
 from mmseg_contrast.tooling.overrides import read_config, refuse
 from mmseg_contrast.visualization.embedding import (
     METHODS,
     PixelFeatures,
-    align_labels,
     draw_balanced,
     draw_embeddings,
     find_bank,

@@ -9,25 +9,11 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...problem import SetupError
+from ...report.symptoms import ZERO_REASONS, drifts
 from ...structures.running_stats import name_by_class
 from ..unwrap import unwrap
 
-#: What it means when a statistic of this name stays 0.
-ZERO_REASONS = {
-    'coverage': 'no pixel passes the selector: its threshold is too high for this teacher; lower it '
-    'or lengthen the burn-in',
-    'anchors': 'no pixel can be an anchor: all pixels of the feature grid are ignored, rejected by '
-    'the selector, or of excluded classes',
-    'positives': 'no anchor has a positive: each class occurs once at most; raise samples_per_class '
-    'or the crop size',
-    'negatives': 'all sampled pixels are of one class: a contrast needs at least two in a batch',
-}
-
-#: The teacher drifts where a class has MORE times the share in its labels that it has in the masks
-#: (and MIN_MORE of its labels or more), or is FEWER times rarer there (and has MIN_FEWER of the masks or
-#: more), for DRIFT_INTERVALS intervals on end.
-MORE, MIN_MORE = 2.0, 0.02
-FEWER, MIN_FEWER = 4.0, 0.005
+#: Intervals on end for which a class drifts before the warning.
 DRIFT_INTERVALS = 10
 
 
@@ -37,7 +23,7 @@ class SemiDiagnosticsHook(Hook):
 
     Overall numbers (coverage, anchors, terms before their weight, ramps) join the log line; numbers
     per class (thresholds, coverage, share of the predictions) go to the visualizer's backends as
-    ``unsup.threshold/<class>`` and so on. A statistic of :data:`ZERO_REASONS` that stays 0 for
+    ``unsup.threshold/<class>`` and so on. A statistic of :data:`.ZERO_REASONS` that stays 0 for
     ``patience`` intervals gives one warning with the reason. So does a class of which the teacher's
     labels have far more, or far fewer, than the masks of the labelled images: where these resemble each
     other, its mistakes have begun to teach themselves. A share of an interval is what was counted in all
@@ -113,9 +99,8 @@ class SemiDiagnosticsHook(Hook):
 
     def _warn_of_drift(self, runner: Runner, masks: list[float], teacher: list[float]) -> None:
         for name, known, taught in zip(self.classes, masks, teacher):
-            drifts = taught >= max(MORE * known, MIN_MORE)
-            drifts |= taught <= known / FEWER and known >= MIN_FEWER
-            self._drifts[name] = self._drifts.get(name, 0) + 1 if drifts else 0
+            count = self._drifts.get(name, 0) + 1
+            self._drifts[name] = count if drifts(known, taught) else 0
             if self._drifts[name] == DRIFT_INTERVALS:
                 runner.logger.warning(
                     f"'{name}' is {taught:.1%} of what the teacher sees in the unlabelled images and "

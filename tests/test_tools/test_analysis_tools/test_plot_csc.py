@@ -4,7 +4,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mmseg_contrast.tooling.scalars import find_scalars
+from mmseg_contrast.scalars import find_scalars
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def write_log(folder, prefix, number=5, start='20250101_000000', first=1, **shif
 def test_reads_a_log_under_any_prefix(tool, tmp_path):
     log = write_log(tmp_path, 'aux_2', number=3)
     assert find_scalars(tmp_path) == [log] == find_scalars(log)
-    curves = tool.read_curves([log])
+    curves = tool.csc_curves([log])
     assert curves['separ'] == [(50, 5.0), (100, 4.0), (150, 3.0)]
     assert set(curves) == {'separ', 'intra_spread', 'accept_enqueue'}
 
@@ -46,7 +46,7 @@ def test_a_resumed_run_keeps_its_earlier_curve(tool, tmp_path):
     assert find_scalars(tmp_path) == [first, second]
     with first.open('a') as file:
         file.write('\n{"bank.separ": 1')  # cut off by the kill
-    curves = tool.read_curves([first, second])
+    curves = tool.csc_curves([first, second])
     assert curves['separ'] == [(50, 5.0), (100, 4.0), (150, 13.0), (200, 12.0), (250, 11.0)]
 
 
