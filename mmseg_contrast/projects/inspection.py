@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,20 @@ from .polygons import PolygonMask, class_list, is_coco, is_labelme, of_coco, of_
 #: Puts a progress bar around what is opened: (what there is, its number, what it is).
 Progress = Callable[[Iterable, int, str], Iterable]
 Size = tuple[int, int]
+_THUMBNAIL = (16, 16)
+
+
+@dataclass(frozen=True)
+class Photo:
+    """What a photo looks like.
+
+    Attributes:
+        size (tuple[int, int]): Its height and width as shown, turned by its EXIF flag.
+        thumbnail (np.ndarray): Its brightness, float32 of shape (16, 16).
+    """
+
+    size: Size
+    thumbnail: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -36,6 +51,7 @@ class Question:
         ignored (Collection[int | Color] | None): Numbers and colours that are no class.
         mask_suffix (str | None): End of the file names of masks.
         before (Mapping[int, int] | None): Class of each number at an earlier time.
+        labels (Sequence[str]): Labels of polygons at an earlier time, in the order of their classes.
     """
 
     classes: Sequence[str] = ()
@@ -43,6 +59,7 @@ class Question:
     ignored: Collection[int | Color] | None = None
     mask_suffix: str | None = None
     before: Mapping[int, int] | None = None
+    labels: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -50,9 +67,11 @@ class Findings:
     """What can be used of the folders.
 
     Attributes:
+        image_folder (Path): Folder that the names of the photos start from.
+        mask_folder (Path): The same of the masks.
         images (dict[str, Path]): Photos that can be read, by name.
         suffix (str): Suffix of all photos, or ``''`` where names have theirs.
-        sizes (dict[str, tuple[int, int]]): Their heights and widths as shown.
+        photos (dict[str, Photo]): What they look like.
         masks (dict[str, Path | PolygonMask]): Usable masks by the name of their photo.
         pixels (dict[str, np.ndarray]): Pixels of each class in each mask, then those that are ignored.
         encoding (Encoding): What the numbers of the masks mean.
@@ -60,9 +79,11 @@ class Findings:
         problems (list[Problem]): Files that are left out.
     """
 
+    image_folder: Path
+    mask_folder: Path
     images: dict[str, Path]
     suffix: str
-    sizes: dict[str, Size]
+    photos: dict[str, Photo]
     masks: dict[str, Path | PolygonMask]
     pixels: dict[str, np.ndarray]
     encoding: Encoding
@@ -85,16 +106,16 @@ class Findings:
 
 
 def inspect(
-    image_folder: Path,
-    mask_path: Path,
+    image_folders: Sequence[Path],
+    mask_paths: Sequence[Path],
     question: Question = Question(),
     progress: Progress = lambda each, number, what: each,
 ) -> Findings:
     """Open all photos and masks, and find out what they are.
 
     Args:
-        image_folder (Path): Folder of the photos.
-        mask_path (Path): Folder of the masks, or a file of COCO.
+        image_folders (Sequence[Path]): Folders of the photos.
+        mask_paths (Sequence[Path]): Folders of the masks, or files of COCO.
         question (Question): What the user says.
         progress (Progress): A progress bar.
 
@@ -105,10 +126,10 @@ def inspect(
         FileNotFoundError: If a folder is not there or empty.
         SetupError: If no photo has a mask, or the masks do not tell what they mean.
     """
-    pairs, masks = find_pairs(image_folder, mask_path, question.mask_suffix)
+    pairs, masks = find_pairs(image_folders, mask_paths, question.mask_suffix)
     problems = list(pairs.problems)
-    sizes = _open_photos(pairs, problems, progress)
-    images = {name: path for name, path in pairs.images.items() if name in sizes}
+    photos = _open_photos(pairs, problems, progress)
+    images = {name: path for name, path in pairs.images.items() if name in photos}
     for name, twin in twins(images, masks).items():
         what = f'the photo is the same as {images[twin]}'
         problems.append(Problem(str(images.pop(name)), what, 'keep one of them'))
@@ -119,52 +140,83 @@ def inspect(
         what = f'there are masks as images ({other}) and as polygons'
         remedy = 'keep one kind, or give the end of the right files as --mask-suffix'
         raise SetupError(Problem(str(polygons[0].path), what, remedy))
-    folder = mask_path if mask_path.is_dir() else mask_path.parent
-    names = class_names(question.classes, (folder, image_folder, folder.parent))
+    folders = [path if path.is_dir() else path.parent for path in mask_paths]
+    beside = [*folders, *image_folders, *(folder.parent for folder in folders)]
+    names = class_names(question.classes, beside)
     read = _read_polygons if polygons else _read_images
-    encoding, pixels = read(images, sizes, masks, names, question, problems, progress)
+    encoding, pixels = read(images, photos, masks, names, question, problems, progress)
     masks = {name: mask for name, mask in masks.items() if name in pixels}
     source = names.source if names else 'the labels of the polygons' if polygons else ''
-    return Findings(images, pairs.suffix, sizes, masks, pixels, encoding, source, problems)
+    return Findings(
+        common(image_folders),
+        common(folders),
+        images,
+        pairs.suffix,
+        {name: photos[name] for name in images},
+        masks,
+        pixels,
+        encoding,
+        source,
+        problems,
+    )
+
+
+def common(folders: Sequence[Path]) -> Path:
+    """Return the folder that all folders lie in, or the only one."""
+    return Path(os.path.commonpath([os.path.abspath(folder) for folder in folders]))
 
 
 def find_pairs(
-    image_folder: Path, mask_path: Path, ending: str | None = None
+    image_folders: Sequence[Path], mask_paths: Sequence[Path], ending: str | None = None
 ) -> tuple[Pairs, dict[str, Path | PolygonMask]]:
     """Find the photos, and the mask of each that has one, without opening images.
 
     Args:
-        image_folder (Path): Folder of the photos.
-        mask_path (Path): Folder of the masks, or a file of COCO.
+        image_folders (Sequence[Path]): Folders of the photos; names start from the folder that all lie in.
+        mask_paths (Sequence[Path]): Folders of the masks, or files of COCO; one for each folder of
+            photos, or one for all.
         ending (str, optional): End of the file names of masks.
 
     Returns:
-        tuple[Pairs, dict[str, Path | PolygonMask]]: Photos and what is left out; masks by name.
+        tuple[Pairs, dict[str, Path | PolygonMask]]: Photos, and what is left out; masks by name.
 
     Raises:
         FileNotFoundError: If a folder is not there or empty.
         SetupError: If no photo has a mask.
     """
-    if mask_path.is_file():
-        files, folder = [mask_path], mask_path.parent
-        if mask_path.suffix.lower() != '.json':
+    files: list[Path] = []
+    for path in mask_paths:
+        if path.is_file() and path.suffix.lower() != '.json':
             what = 'it is a file, and no JSON'
-            raise SetupError(Problem(str(mask_path), what, 'give the folder of the masks'))
-    else:
-        files, folder = find_masks(mask_path, ending), mask_path
-    photos = find_photos(image_folder, [folder])
+            raise SetupError(Problem(str(path), what, 'give the folder of the masks'))
+        files += [path] if path.is_file() else find_masks(path, ending)
+    folders = [path if path.is_dir() else path.parent for path in mask_paths]
+    photos = [path for each in image_folders for path in find_photos(each, folders)]
+    # One folder may lie in another.
+    photos, files = (
+        list(dict.fromkeys(Path(os.path.abspath(path)) for path in paths))
+        for paths in (photos, files)
+    )
+    given = {Path(os.path.abspath(path)) for path in mask_paths}
+    image_folder, folder = common(image_folders), common(folders)
     stems = {each.stem.lower() for each in photos}
     collections = []
     for path in [path for path in files if path.suffix.lower() == '.json']:
-        if path != mask_path and path.stem.lower() in stems:
+        if path not in given and path.stem.lower() in stems:
             continue  # of LabelMe, one for each photo
         files.remove(path)
         if is_coco(read_json(path)):
             collections.append(path)
-        elif path == mask_path:
+        elif path in given:
             what = 'it is JSON, but not of COCO'
             raise SetupError(Problem(str(path), what, 'give the folder of the masks'))
-    pairs = pair(photos, image_folder, files, folder)
+
+    def may_be(photo: Path, mask: Path) -> bool:
+        # Each folder of photos has its own folder of masks, or all have one.
+        places = _place(photo, image_folders), _place(mask, folders)
+        return len(folders) == 1 or places[0] == places[1]
+
+    pairs = pair(photos, image_folder, files, folder, may_be)
     masks: dict[str, Path | PolygonMask] = {}
     for name, path in pairs.masks.items():
         mask = path if path.suffix.lower() != '.json' else _labelme(path, pairs, name)
@@ -177,8 +229,14 @@ def find_pairs(
     pairs.masks.update(
         {n: mask.path if isinstance(mask, PolygonMask) else mask for n, mask in masks.items()}
     )
-    require_masks(pairs, image_folder, [*files, *collections], mask_path)
+    require_masks(pairs, image_folder, [*files, *collections], folder)
     return pairs, masks
+
+
+def _place(path: Path, folders: Sequence[Path]) -> int:
+    """Return which of the folders a file is in; the last one where several are meant."""
+    found = [n for n, each in enumerate(folders) if Path(os.path.abspath(each)) in path.parents]
+    return max(found, default=0)
 
 
 def _labelme(path: Path, pairs: Pairs, name: str) -> PolygonMask | None:
@@ -197,20 +255,20 @@ def _labelme(path: Path, pairs: Pairs, name: str) -> PolygonMask | None:
         pairs.problems.append(Problem(str(path), what, remedy))
     else:
         try:
-            return of_labelme(path, content, size_of(pairs.images[name]))
+            return of_labelme(path, content, open_photo(pairs.images[name]).size)
         except SetupError:
             return None  # a photo that cannot be read, told with the photos
     return None
 
 
-def size_of(path: Path) -> Size:
+def open_photo(path: Path) -> Photo:
     """Read a photo to its end, as far as that is needed to know that it is whole.
 
     Args:
         path (Path): The photo.
 
     Returns:
-        tuple[int, int]: Its height and width as shown, turned by its EXIF flag.
+        Photo: What it looks like.
 
     Raises:
         SetupError: If it cannot be read.
@@ -221,31 +279,33 @@ def size_of(path: Path) -> Size:
             # A JPEG is decoded at an eighth of its size, which takes a tenth of the time.
             image.draft('RGB', (width // 8, height // 8))
             image.load()
+            small = image.convert('RGB').convert('L').resize(_THUMBNAIL, Image.Resampling.BOX)
     except Exception as error:
         raise unreadable(str(path), error) from error
-    return (width, height) if exif_orientation(path) in SIDEWAYS else (height, width)
+    size = (width, height) if exif_orientation(path) in SIDEWAYS else (height, width)
+    return Photo(size, np.asarray(small, np.float32))
 
 
-def _open_photos(pairs: Pairs, problems: list[Problem], progress: Progress) -> dict[str, Size]:
-    """Return the size of each photo that can be read."""
+def _open_photos(pairs: Pairs, problems: list[Problem], progress: Progress) -> dict[str, Photo]:
+    """Return what each photo that can be read looks like."""
 
-    def attempt(item: tuple[str, Path]) -> tuple[str, Size | Problem]:
+    def attempt(item: tuple[str, Path]) -> tuple[str, Photo | Problem]:
         try:
-            return item[0], size_of(item[1])
+            return item[0], open_photo(item[1])
         except SetupError as error:
             return item[0], error.problem
 
-    sizes = {}
+    photos = {}
     with ThreadPoolExecutor() as pool:
         results = pool.map(attempt, pairs.images.items())
         for name, result in progress(results, len(pairs.images), 'photos'):
             if isinstance(result, Problem):
                 problems.append(result)
             else:
-                sizes[name] = result
-    if not sizes:
+                photos[name] = result
+    if not photos:
         raise SetupError(problems[-1])
-    return sizes
+    return photos
 
 
 def twins(images: Mapping[str, Path], labeled: Collection[str]) -> dict[str, str]:
@@ -273,7 +333,7 @@ def twins(images: Mapping[str, Path], labeled: Collection[str]) -> dict[str, str
 
 def _read_images(
     images: Mapping[str, Path],
-    sizes: Mapping[str, Size],
+    photos: Mapping[str, Photo],
     masks: Mapping[str, Path],
     names: ClassNames | None,
     question: Question,
@@ -285,7 +345,7 @@ def _read_images(
     for name, path in progress(masks.items(), len(masks), 'masks'):
         try:
             content = summarize(path, read_codes(path))
-            _check_size(path, content.size, images[name], sizes[name])
+            _check_size(path, content.size, images[name], photos[name].size)
             contents[name] = content
         except SetupError as error:
             failed.append(error.problem)
@@ -301,7 +361,7 @@ def _read_images(
 
 def _read_polygons(
     images: Mapping[str, Path],
-    sizes: Mapping[str, Size],
+    photos: Mapping[str, Photo],
     masks: Mapping[str, PolygonMask],
     names: ClassNames | None,
     question: Question,
@@ -313,7 +373,7 @@ def _read_polygons(
         some = next(iter(masks.values())).path
         what = 'the masks are polygons with labels'
         raise SetupError(Problem(str(some), what, 'leave out --encoding and --ignore'))
-    classes = class_list(list(masks.values()), names.names if names else None)
+    classes = class_list(list(masks.values()), names.names if names else None, question.labels)
     colors = dict(zip(names.names, names.colors)) if names else {}
     palette = [colors.get(*pair) for pair in zip(classes, distinct_colors(len(classes)))]
     encoding = Encoding('polygons', {}, False, classes, palette)
@@ -321,7 +381,7 @@ def _read_polygons(
     pixels, failed = {}, []
     for name, mask in progress(masks.items(), len(masks), 'masks'):
         try:
-            _check_size(mask.path, mask.size, images[name], sizes[name])
+            _check_size(mask.path, mask.size, images[name], photos[name].size)
             content = summarize(mask.path, Codes(mask.draw(index).astype(np.int32)))
             counts = np.zeros(len(classes) + 1, np.int64)
             for value, number in zip(content.values, content.pixels):
@@ -358,12 +418,11 @@ def _with_labels(
     return kept
 
 
-def mask_suffix(findings: Findings, folder: Path) -> str | None:
+def mask_suffix(findings: Findings) -> str | None:
     """Tell the suffix with which MMSeg finds the masks where they are.
 
     Args:
         findings (Findings): What was found.
-        folder (Path): Folder of the masks.
 
     Returns:
         str | None: The suffix; None where masks have to be written anew: they hold no class ids, or lie
@@ -375,7 +434,7 @@ def mask_suffix(findings: Findings, folder: Path) -> str | None:
         return None
     suffixes = set()
     for name, path in findings.masks.items():
-        relative = path.relative_to(folder).as_posix()
+        relative = path.relative_to(findings.mask_folder).as_posix()
         if not relative.startswith(name) or path.suffix.lower() not in IMAGE_SUFFIXES:
             return None
         suffixes.add(relative[len(name) :])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -92,7 +92,13 @@ def find_masks(folder: Path, ending: str | None = None) -> list[Path]:
     return found
 
 
-def pair(photos: Sequence[Path], folder: Path, masks: Sequence[Path], mask_folder: Path) -> Pairs:
+def pair(
+    photos: Sequence[Path],
+    folder: Path,
+    masks: Sequence[Path],
+    mask_folder: Path,
+    may_be: Callable[[Path, Path], bool] = lambda photo, mask: True,
+) -> Pairs:
     """Find the mask of each photo that has one, by its name.
 
     A mask has the name of its photo, in any case, or that name and a word before or after it
@@ -104,6 +110,7 @@ def pair(photos: Sequence[Path], folder: Path, masks: Sequence[Path], mask_folde
         folder (Path): Their folder.
         masks (Sequence[Path]): Files that may be masks.
         mask_folder (Path): Their folder.
+        may_be (Callable[[Path, Path], bool]): Whether a photo may have a mask, whatever their names.
 
     Returns:
         Pairs: Photos by name, and their masks.
@@ -120,7 +127,8 @@ def pair(photos: Sequence[Path], folder: Path, masks: Sequence[Path], mask_folde
         keys = rule(images)
         rest = []
         for mask in left:
-            names = _nearest(keys(mask), mask, mask_folder, images, folder)
+            names = [name for name in keys(mask) if may_be(images[name], mask)]
+            names = _nearest(names, mask, mask_folder, images, folder)
             if len(names) == 1:
                 owners[names[0]].append(mask)
             elif names:

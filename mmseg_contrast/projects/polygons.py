@@ -196,20 +196,24 @@ def of_coco(path: Path, photos: Mapping[str, Path]) -> Iterator[tuple[str, Polyg
         yield name, PolygonMask(path, (int(image['height']), int(image['width'])), shapes)
 
 
-def class_list(masks: Sequence[PolygonMask], given: Sequence[str] | None = None) -> list[str]:
+def class_list(
+    masks: Sequence[PolygonMask], given: Sequence[str] | None = None, before: Sequence[str] = ()
+) -> list[str]:
     """List the classes of polygons: the background first, then the labels.
 
     Args:
         masks (Sequence[PolygonMask]): The polygons.
         given (Sequence[str], optional): Names in their order, with the background or without. Defaults
             to None: sorted.
+        before (Sequence[str]): Classes of an earlier time, which new ones follow.
 
     Raises:
         SetupError: If a label is not among the names that are given.
     """
     labels = set().union(*(mask.labels for mask in masks))
     if given is None:
-        return [BACKGROUND, *sorted(labels)]
+        first = before or [BACKGROUND]
+        return [*first, *sorted(labels - set(first))]
     for mask in masks:
         for label in sorted(mask.labels - set(given)):
             what = f'a polygon has the label {label!r}, which is none of the class names'

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mmseg_contrast.problem import SetupError
-from mmseg_contrast.projects.division import divide, group, group_like
+from mmseg_contrast.projects.division import divide, group, group_like, look_alike
 
 VIDEOS = [f'clip{clip}_{frame:04d}' for clip in range(4) for frame in range(3)]
 
@@ -13,12 +13,12 @@ VIDEOS = [f'clip{clip}_{frame:04d}' for clip in range(4) for frame in range(3)]
         (['a', 'b', 'c'], 'auto', 3, 'each image by itself'),
         ([f'IMG_{index}' for index in range(5)], 'auto', 5, 'each image by itself'),
         ([f'{index}' for index in range(5)], 'auto', 5, 'each image by itself'),
-        (VIDEOS, 'auto', 4, '4 groups (names up to their last number)'),
-        (['x/1', 'x/2', 'y/1'], 'auto', 2, '2 groups (sub-folders)'),
+        (VIDEOS, 'auto', 4, '4 groups: names up to the last number'),
+        (['x/1', 'x/2', 'y/1'], 'auto', 2, '2 groups: sub-folders'),
         (['x/1', 'x/2', 'y/1'], 'none', 3, 'each image by itself'),
-        (['x/1', 'x/2', 'y/1'], 'frames', 3, '3 groups (names up to their last number)'),
-        (VIDEOS, r'clip(\d)', 4, r'4 groups (--group clip(\d))'),
-        (VIDEOS, 'clip[01]', 8, '8 groups (--group clip[01])'),
+        (['x/1', 'x/2', 'y/1'], 'frames', 3, '3 groups: names up to the last number'),
+        (VIDEOS, r'clip(\d)', 4, r'4 groups: --group clip(\d)'),
+        (VIDEOS, 'clip[01]', 8, '8 groups: --group clip[01]'),
     ],
 )
 def test_groups(names, how, number, words):
@@ -34,6 +34,18 @@ def test_frames_of_one_video_are_one_group():
     groups, _ = group(VIDEOS)
     for clip in range(4):
         assert len({groups[name] for name in VIDEOS if name.startswith(f'clip{clip}')}) == 1
+
+
+def test_photos_that_are_numbered_are_frames_only_if_they_look_alike():
+    rng = np.random.default_rng(0)
+    scene = {clip: rng.random((16, 16)) for clip in range(4)}
+    frames = {n: scene[int(n[4])] + 0.1 * rng.random((16, 16)) for n in VIDEOS}
+    assert look_alike(frames)
+    assert not look_alike({name: rng.random((16, 16)) for name in VIDEOS})
+    assert not look_alike({name: rng.random((16, 16)) for name in 'abc'})
+    assert not look_alike({'a_1': rng.random((16, 16))})
+    assert len(set(group(VIDEOS, alike=False)[0].values())) == len(VIDEOS)
+    assert len(set(group(VIDEOS, 'frames', alike=False)[0].values())) == 4
 
 
 @pytest.mark.parametrize(('how', 'said'), [('(', 'no regular expression'), ('x', 'fits none of')])

@@ -8,7 +8,7 @@ from mmseg_contrast.projects.inspection import (
     find_pairs,
     inspect,
     mask_suffix,
-    size_of,
+    open_photo,
     twins,
 )
 
@@ -19,10 +19,10 @@ def said(findings):
 
 def test_photos_masks_and_pixels(tmp_path):
     images, masks = zoo.folders(tmp_path, zoo.of_ids)
-    found = inspect(images, masks)
+    found = inspect([images], [masks])
     assert [*found.images] == [f'p{index}' for index in range(8)] and found.suffix == '.jpg'
     assert [*found.masks] == [*found.pixels] == ['p0', 'p1', 'p2', 'p3']
-    assert set(found.sizes.values()) == {zoo.SIZE} and not found.problems
+    assert {photo.size for photo in found.photos.values()} == {zoo.SIZE} and not found.problems
     for index in range(4):
         expected = zoo.classes(seed=index)
         np.testing.assert_array_equal(found.classes_of(f'p{index}'), expected)
@@ -34,7 +34,7 @@ def test_photos_masks_and_pixels(tmp_path):
 def test_polygons_of_labelme(tmp_path, where):
     zoo.photos(tmp_path / 'photos')
     zoo.masks(tmp_path / where, zoo.of_labelme)
-    found = inspect(tmp_path / 'photos', tmp_path / where)
+    found = inspect([tmp_path / 'photos'], [tmp_path / where])
     assert found.encoding.names == ['background', 'cat', 'dog']
     assert found.pixels['p3'].tolist() == [2048, 960, 64, 0]
     assert found.classes_of('p3')[8, 8] == 2
@@ -47,7 +47,7 @@ def test_polygons_of_coco(tmp_path, given):
     zoo.photos(tmp_path / 'photos')
     zoo.coco(tmp_path / 'masks/all.json')
     (tmp_path / 'masks/classes.txt').write_text('cat 1 2 3\ndog 4 5 6\n')
-    found = inspect(tmp_path / 'photos', tmp_path / given)
+    found = inspect([tmp_path / 'photos'], [tmp_path / given])
     assert found.encoding.names == ['background', 'cat', 'dog']
     assert found.encoding.palette == [(0, 0, 0), (1, 2, 3), (4, 5, 6)]
     assert found.pixels['p0'].tolist() == [2048, 960, 64, 0]
@@ -100,7 +100,7 @@ def test_what_is_left_out_is_told(tmp_path, spoil, file, sentence, still_there):
     """A photo without a usable mask is an unlabelled one."""
     images, masks = zoo.folders(tmp_path, zoo.of_ids)
     spoil(tmp_path)
-    found = inspect(images, masks)
+    found = inspect([images], [masks])
     assert [*found.masks] == [*found.pixels] == ['p1', 'p2', 'p3']
     assert ('p0' in found.images) == still_there
     [problem] = said(found)
@@ -111,15 +111,24 @@ def test_a_mask_drawn_on_the_photo_as_shown(tmp_path):
     images, masks = zoo.folders(tmp_path, zoo.of_ids)
     turn_photo(tmp_path)
     zoo.of_ids(masks / 'p0.png', zoo.classes((64, 48)))
-    found = inspect(images, masks)
-    assert not found.problems and found.sizes['p0'] == (64, 48)
-    assert size_of(images / 'p0.jpg') == (64, 48)
+    found = inspect([images], [masks])
+    assert not found.problems and found.photos['p0'].size == (64, 48)
+
+
+def test_what_a_photo_looks_like(tmp_path):
+    path = tmp_path / 'a.png'
+    pixels = np.zeros((32, 48, 3), np.uint8)
+    pixels[:, 24:] = 200
+    zoo.save(path, pixels)
+    photo = open_photo(path)
+    assert photo.size == (32, 48)
+    np.testing.assert_array_equal(photo.thumbnail, np.repeat([[0, 200]], 8, axis=1).repeat(16, 0))
 
 
 def test_photos_that_are_there_twice(tmp_path):
     images, masks = zoo.folders(tmp_path, zoo.of_ids)
     (images / 'a.jpg').write_bytes((images / 'p2.jpg').read_bytes())
-    found = inspect(images, masks)
+    found = inspect([images], [masks])
     assert 'p2' in found.images and 'a' not in found.images and len(found.images) == 8
     assert f'{images / "a.jpg"}: the photo is the same as {images / "p2.jpg"}' in said(found)[0]
     paths = {path.stem: path for path in images.iterdir()}
@@ -146,29 +155,46 @@ def test_folders_that_cannot_be_used(tmp_path, spoil, sentence):
     images, masks = zoo.folders(tmp_path, zoo.of_ids)
     spoil(tmp_path)
     with pytest.raises((SetupError, FileNotFoundError)) as caught:
-        inspect(images, masks)
+        inspect([images], [masks])
     assert sentence in str(caught.value) and str(tmp_path) in str(caught.value)
 
 
 def test_what_the_user_says(tmp_path):
     images, masks = zoo.folders(tmp_path, zoo.of_greys_with_255)
-    found = inspect(images, masks, Question(classes=['a', 'b'], ignored=[255]))
+    found = inspect([images], [masks], Question(classes=['a', 'b'], ignored=[255]))
     assert found.encoding.names == ['a', 'b'] and found.class_source == '--classes'
     with pytest.raises(SetupError, match='the masks are polygons'):
         zoo.masks(tmp_path / 'p', zoo.of_labelme)
-        inspect(images, tmp_path / 'p', Question(encoding='ids'))
+        inspect([images], [tmp_path / 'p'], Question(encoding='ids'))
+
+
+def test_several_folders(tmp_path):
+    """Names start from the folder that all lie in, so that equal ones are told apart."""
+    for part in ('train', 'val'):
+        zoo.photos(tmp_path / 'photos' / part, 4)
+        zoo.masks(tmp_path / 'masks' / part, zoo.of_ids, 2)
+    zoo.photo(tmp_path / 'photos/else/x.jpg', seed=50)
+    images = [tmp_path / 'photos/train', tmp_path / 'photos/val']
+    for path in images[1].iterdir():
+        zoo.photo(path, seed=100 + int(path.stem[1:]))
+    found = inspect(images, [tmp_path / 'masks'])
+    assert found.image_folder == tmp_path / 'photos' and found.mask_folder == tmp_path / 'masks'
+    assert [*found.masks] == ['train/p0', 'train/p1', 'val/p0', 'val/p1'] and len(found.images) == 8
+    assert mask_suffix(found) == '.png'
+    # a folder within another counts once
+    assert len(inspect([tmp_path / 'photos', images[1]], [tmp_path / 'masks']).images) == 9
 
 
 def test_files_that_are_no_masks(tmp_path):
     images, masks = zoo.folders(tmp_path, zoo.of_ids)
     (masks / 'settings.json').write_text('{}')
-    assert len(find_pairs(images, masks)[1]) == 4
+    assert len(find_pairs([images], [masks])[1]) == 4
     for path, sentence in (
         (masks / 'settings.json', 'it is JSON, but not of COCO'),
         (masks / 'p0.png', 'it is a file, and no JSON; give the folder of the masks'),
     ):
         with pytest.raises(SetupError) as caught:
-            find_pairs(images, path)
+            find_pairs([images], [path])
         assert sentence in str(caught.value)
 
 
@@ -177,7 +203,7 @@ def test_polygons_that_say_nothing(tmp_path):
     zoo.masks(tmp_path, zoo.of_labelme)
     zoo.write_json(tmp_path / 'p0.json', imagePath='p0.jpg', shapes=[])
     zoo.write_json(tmp_path / 'p1.json', version=1)
-    found = inspect(tmp_path, tmp_path)
+    found = inspect([tmp_path], [tmp_path])
     assert [*found.masks] == ['p2', 'p3']
     assert 'p0.json: it has no polygon, and nothing tells' in said(found)[0]
     assert 'p1.json: it is JSON, but not of LabelMe' in said(found)[1]
@@ -198,4 +224,4 @@ def test_polygons_that_say_nothing(tmp_path):
 )
 def test_masks_that_need_no_conversion(tmp_path, write, expected):
     images, masks = zoo.folders(tmp_path, write)
-    assert mask_suffix(inspect(images, masks), masks) == expected
+    assert mask_suffix(inspect([images], [masks])) == expected

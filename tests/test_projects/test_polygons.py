@@ -167,5 +167,11 @@ def test_classes_of_polygons():
     assert class_list(masks) == ['background', 'cat', 'dog']
     assert class_list(masks, ['dog', 'cat', 'cow']) == ['background', 'dog', 'cat', 'cow']
     assert class_list(masks, ['dog', 'background', 'cat']) == ['dog', 'background', 'cat']
+    assert class_list(masks, before=['background', 'dog', 'old']) == [
+        'background',
+        'dog',
+        'old',
+        'cat',
+    ]
     with pytest.raises(SetupError, match=r"b\.json: a polygon has the label 'cat', which is none"):
         class_list(masks, ['dog'])
