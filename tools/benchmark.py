@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mmengine.registry import init_default_scope
 
+from mmseg_contrast.files import write_csv, write_file
 from mmseg_contrast.tooling.benchmark.one_run import (
     Folders,
     complete,
@@ -20,7 +21,16 @@ from mmseg_contrast.tooling.benchmark.one_run import (
     why_not,
 )
 from mmseg_contrast.tooling.benchmark.plan import Benchmark, read_benchmark
+from mmseg_contrast.tooling.benchmark.plot import draw_gains
 from mmseg_contrast.tooling.benchmark.schedule import BUSY, Schedule, starter, visible_gpus
+from mmseg_contrast.tooling.benchmark.tables import (
+    CLASSES,
+    csv_rows,
+    fill,
+    group,
+    markdown,
+    read_results,
+)
 from mmseg_contrast.tooling.cli import ChangesAction, one_sentence
 from mmseg_contrast.tooling.launch import tool_runner
 from mmseg_contrast.tooling.package_files import find_config
@@ -31,6 +41,7 @@ examples:
   python tools/benchmark.py FILE --only 'c3semiseg_*_seed0' 'labels-alone_*_seed0'
   python tools/benchmark.py FILE --list
   python tools/benchmark.py FILE --run c3semiseg_mobilenetv2_msrc21-21_seed0
+  python tools/benchmark.py FILE --table --plot --write README.md docs/which_method.md
 """
 
 
@@ -73,6 +84,22 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     what.add_argument('--list', action='store_true', help='only say which runs there are')
     what.add_argument(
         '--run', metavar='NAME', help='do this run in the foreground, as --jobs does each'
+    )
+    parser.add_argument(
+        '--table',
+        action='store_true',
+        help='train nothing; write table.md, classes.md and table.csv beside the results',
+    )
+    parser.add_argument(
+        '--plot', action='store_true', help='train nothing; draw gains.png beside the results'
+    )
+    parser.add_argument(
+        '--write',
+        nargs='+',
+        default=[],
+        type=Path,
+        metavar='FILE',
+        help='train nothing; put the tables into these documents, between their markers',
     )
     return parser.parse_args(argv)
 
@@ -126,6 +153,23 @@ def list_runs(benchmark: Benchmark, folders: Folders, args: argparse.Namespace) 
         print(f'{run.name}{"  finished" if finished else ""}')
 
 
+def show(benchmark: Benchmark, folders: Folders, args: argparse.Namespace) -> None:
+    """Make tables, the picture and documents of the results that are there."""
+    results = read_results(benchmark, folders.results)
+    print(f'{benchmark.name}: {len(results)} of {len(benchmark.runs)} runs have results')
+    groups = group(benchmark, results, args.only)
+    if args.table:
+        print(markdown(groups), end='')
+        write_file(folders.results / 'table.md', markdown(groups))
+        write_file(folders.results / 'classes.md', markdown(groups, CLASSES))
+        write_csv(folders.results / 'table.csv', csv_rows(groups))
+    if args.plot:
+        write_file(folders.results / 'gains.png', draw_gains(groups))
+    for path in args.write:
+        text = path.read_text(encoding='utf-8')
+        write_file(path, fill(text, benchmark, results))
+
+
 def main(argv: list[str] | None = None) -> None:
     """Do what is asked."""
     args = parse_args(argv)
@@ -141,6 +185,8 @@ def main(argv: list[str] | None = None) -> None:
         )
         if args.list:
             return list_runs(benchmark, folders, args)
+        if args.table or args.plot or args.write:
+            return show(benchmark, folders, args)
     with one_sentence(RuntimeError, OSError, ValueError, KeyError):
         (run_one if args.run else run_all)(benchmark, folders, args)
 

@@ -8,6 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import made_up_results
 from tiny_benchmark import write_project
 
 from mmseg_contrast.tooling.benchmark.schedule import BUSY
@@ -118,3 +119,23 @@ def test_a_pattern_or_a_file_that_is_none_is_told(benchmark):
     with pytest.raises(SystemExit) as caught:
         benchmark.tool.main(['there_is_none.py'])
     assert 'there is no config there_is_none.py' in caught.value.code
+
+
+def test_tables_picture_and_documents_are_of_the_results(load_tool, tmp_path, monkeypatch, capsys):
+    write_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for method, right in (('labels-alone', 0.5), ('fixmatch', 0.7)):
+        for seed in range(2):
+            made_up_results.write('results/tiny', method, seed, right, data='mosaic')
+    place = '<!-- benchmark:tiny gains fixmatch_* -->\n{}<!-- /benchmark -->\n'
+    Path('README.md').write_text('# Mine\n' + place.format(''))
+    load_tool('benchmark.py').main(['tiny.py', '--table', '--plot', '--write', 'README.md'])
+    said = capsys.readouterr().out
+    assert 'tiny: 4 of 5 runs have results' in said
+    table = Path('results/tiny/table.md').read_text()
+    assert table in said
+    assert table.startswith('**mosaic, 2 labels, tiny**\n\n| method | seeds |')
+    assert Path('README.md').read_text() == '# Mine\n' + place.format(f'\n{table}\n')
+    assert '| sky | +' in Path('results/tiny/classes.md').read_text()
+    assert Path('results/tiny/table.csv').read_text().startswith('data,labels,net,method,seeds,')
+    assert Path('results/tiny/gains.png').read_bytes()[:4] == b'\x89PNG'
