@@ -18,7 +18,7 @@ import torch
 from mmengine.config import Config
 
 from ...files import write_file
-from ..scalars import find_scalars, read_scalars
+from ...scalars import find_scalars, read_scalars
 from .counts import ConfusionCounts, load_counts
 
 #: The repository, where the code that ran is looked up.

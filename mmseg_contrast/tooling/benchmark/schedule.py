@@ -15,7 +15,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ..scalars import find_scalars
+from ...scalars import find_scalars
 from .one_run import Folders, is_finished
 from .plan import Run
 from .results import read_result
