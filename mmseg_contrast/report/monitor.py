@@ -22,6 +22,8 @@ from .records import MonitorRecord
 
 #: Images that are looked at, at most: each costs a forward at every validation.
 MAX_IMAGES = 50
+#: Where a data set finds its files.
+FOLDERS = ('data_root', 'data_prefix', 'ann_file')
 
 
 def build_monitor(cfg: Config, monitor: str | Mapping[str, Any]) -> Any:
@@ -36,11 +38,11 @@ def build_monitor(cfg: Config, monitor: str | Mapping[str, Any]) -> Any:
     Raises:
         ValueError: If there is no image.
     """
-    base = dict(cfg.val_dataloader.dataset)
+    base = {k: v for k, v in cfg.val_dataloader.dataset.items() if k not in FOLDERS}
     # A list is found from where the training was started, as those of the command line are.
     own = {'ann_file': os.path.abspath(monitor)} if isinstance(monitor, str) else dict(monitor)
     labeled = _first_leaf(cfg.train_dataloader.dataset)
-    folders = {key: labeled[key] for key in ('data_root', 'data_prefix') if key in labeled}
+    folders = {key: labeled[key] for key in FOLDERS if key in labeled}
     dataset = DATASETS.build({**base, **folders, **own})
     if not len(dataset):
         raise ValueError(f'the monitor {monitor} has no image: give a list of images with masks')

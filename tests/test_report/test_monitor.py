@@ -64,9 +64,18 @@ def test_a_list_is_of_the_folders_of_the_labelled_images(folder, monkeypatch):
     assert dataset.get_data_info(0)['seg_map_path'] == str(folder / 'masks' / 'c.png')
 
 
+def test_folders_of_labelled_images_may_be_whole_paths(folder):
+    cfg = make_cfg(folder)
+    labeled = cfg.train_dataloader.dataset.datasets[0]
+    del labeled['data_root']
+    labeled.data_prefix = {'img_path': f'{folder}/images', 'seg_map_path': f'{folder}/masks'}
+    dataset = build_monitor(cfg, str(folder / 'monitor.txt'))
+    assert dataset.get_data_info(0)['img_path'] == str(folder / 'images' / 'c.png')
+
+
 def test_changes_of_the_data_set_are_taken(folder):
     prefix = {'img_path': 'images', 'seg_map_path': 'images'}
-    dataset = build_monitor(make_cfg(folder), {'data_prefix': prefix})
+    dataset = build_monitor(make_cfg(folder), {'data_prefix': prefix, 'ann_file': ''})
     assert len(dataset) == 4
     assert dataset.get_data_info(0)['seg_map_path'] == str(folder / 'images' / 'a.png')
 
