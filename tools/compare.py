@@ -3,7 +3,7 @@
 Runs one after the other, each in its own folder. A finished run is not trained again and an
 interrupted one goes on, so the same command can be given again at any time: what is found of another
 config or of other data is refused. The first config is the baseline of the gains. Each call writes
-table.md, results.json and predictions.png anew.
+table.md, results.json, report.html and predictions.png anew.
 """
 
 import argparse
@@ -30,6 +30,8 @@ from rich.console import Console
 from rich.table import Table
 
 from mmseg_contrast.files import write_file
+from mmseg_contrast.report.page import NAME, write_page
+from mmseg_contrast.report.run_data import read_run, without_images
 from mmseg_contrast.run_folder import locked, set_aside, write_manifest
 from mmseg_contrast.tooling.checkpoint import latest_checkpoint
 from mmseg_contrast.tooling.cli import ChangesAction, check_data, leaf_datasets, one_sentence
@@ -96,7 +98,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--hide-images',
         action='store_true',
-        help='draw class colours alone, for images that may not be shown to others',
+        help='draw class colours alone and leave pictures out of the report, for images that may not be '
+        'shown to others',
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
@@ -403,6 +406,8 @@ def compare(
     scores = [vars(result) for result in results]
     write_file(args.work_dir / 'results.json', json.dumps(scores, indent=2) + '\n')
 
+    page = args.work_dir / NAME
+    write_report(page, drawn, names[0], args.hide_images)
     columns = {} if args.hide_images else {'image': canvas.images}
     columns['truth'] = canvas.paint(canvas.truths)
     for name, run in track_iter_progress([*drawn.items()]):
@@ -413,7 +418,22 @@ def compare(
         columns[name] = canvas.paint(predict(run, checkpoint, canvas.paths))
     picture = args.work_dir / 'predictions.png'
     write_file(picture, draw_grid(columns, canvas.classes, canvas.palette))
-    print(f'\npicture: {picture}   table: {args.work_dir / "table.md"}')
+    print(f'\nreport: {page}   picture: {picture}   table: {args.work_dir / "table.md"}')
+
+
+def write_report(path: Path, runs: Mapping[str, Run], baseline: str, hide_images: bool) -> None:
+    """Write one page of a run of each config.
+
+    Args:
+        path (Path): The HTML file.
+        runs (Mapping[str, Run]): The runs by the name of their config.
+        baseline (str): Name of the config that gains are over.
+        hide_images (bool): Whether to leave out pictures.
+    """
+    shown = [read_run(run.folder, name) for name, run in runs.items()]
+    if hide_images:
+        shown = [without_images(run) for run in shown]
+    write_page(path, shown, next((run for run in shown if run.name == baseline), None))
 
 
 if __name__ == '__main__':

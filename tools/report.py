@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from mmseg_contrast.report.page import NAME, write_page
-from mmseg_contrast.report.run_data import RunData, read_run
+from mmseg_contrast.report.run_data import RunData, read_run, without_images
 from mmseg_contrast.tooling.cli import one_sentence
 from mmseg_contrast.tooling.comparison_runs import short_names
 
@@ -37,6 +37,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--out',
         type=Path,
         help=f'HTML file (default: {NAME} in the work folder, of several in the folder that holds them)',
+    )
+    parser.add_argument(
+        '--hide-images',
+        action='store_true',
+        help='leave out pictures, for images that may not be shown to others',
     )
     return parser.parse_args(argv)
 
@@ -71,6 +76,8 @@ def main(argv: list[str] | None = None) -> None:
     with one_sentence():
         folders = list(dict.fromkeys(args.work_dirs))
         given = read_runs([*folders, *([args.baseline] if args.baseline else [])])
+        if args.hide_images:
+            given = [without_images(run) for run in given]
         runs = given[: len(folders)]
         baseline = given[-1] if args.baseline else runs[0] if len(runs) > 1 else None
         common = os.path.commonpath([run.folder for run in runs])

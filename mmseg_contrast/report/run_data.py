@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,15 @@ class RunData:
         if not self.validations or net not in self.validations[-1].nets:
             return None
         return iou_of(np.array(self.validations[-1].nets[net].confusion))
+
+
+def without_images(run: RunData) -> RunData:
+    """Return a run that shows no image, for images that may not be shown to others.
+
+    Args:
+        run (RunData): The run.
+    """
+    return replace(run, pictures=[], worst_folder=None)
 
 
 def logged_name(label: str) -> str:

@@ -24,7 +24,7 @@ def align_labels(
     """
     places = []
     for cells, size, full, source in zip(grid, image, padded, labels.shape):
-        centre = (torch.arange(cells) + 0.5) * full / cells
+        centre = (torch.arange(cells, device=labels.device) + 0.5) * full / cells
         place = (centre * source / size).long()
         places.append(torch.where(centre < size, place.clamp(max=source - 1), -1))
     rows, columns = places

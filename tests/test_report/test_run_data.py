@@ -3,7 +3,7 @@ import json
 import numpy as np
 
 from mmseg_contrast.report.records import FOLDER, StepPictures, Validation, write_record
-from mmseg_contrast.report.run_data import logged_name, read_run, value_near
+from mmseg_contrast.report.run_data import logged_name, read_run, value_near, without_images
 
 
 def write_start(folder, name, start, validations=(), scalars=()):
@@ -69,6 +69,14 @@ def test_a_record_that_was_cut_is_as_good_as_none(tmp_path, make_run):
     (place / 'step_1_last.json').write_text('{}')
     run = read_run(tmp_path)
     assert (len(run.starts), run.validations, run.pictures) == (1, [], [])
+
+
+def test_images_may_be_left_out(tmp_path, make_run):
+    run = make_run()
+    run.worst_folder, run.pictures = tmp_path, [(tmp_path, StepPictures(1, []))]
+    hidden = without_images(run)
+    assert (hidden.pictures, hidden.worst_folder) == ([], None)
+    assert hidden.curves == run.curves and run.pictures
 
 
 def test_iou_by_class(make_run):

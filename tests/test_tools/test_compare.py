@@ -100,6 +100,9 @@ def test_configs_of_one_name_are_two_rows(compare):
         'A/my',
         'B/my',
     ]
+    page = Path('out/report.html').read_text()
+    assert '<h1>A/my</h1>' in page and '<h1>B/my</h1>' in page
+    assert page.count('over A/my (10.0)') == 1 and '>+20.0<' in page
     # each finds its own folder again, whatever is given beside it
     assert [row[5] for row in compare('B/my.py')] == ['30.00', '35.00']
     assert TRAINED == []
