@@ -40,7 +40,7 @@ METHOD_NAMES = [*METHODS, *(b.replace('_', '-') for b in BASES), 'sup', 'mean-te
 CONFIGS = {p.stem: p for folder in FOLDERS for p in (CONFIG_FOLDER / folder).glob('*.py')}
 NAME = re.compile(
     rf'(?P<method>(({"|".join(METHODS)})-)?({"|".join(METHOD_NAMES)}))_('
-    r'(?P<model>[a-z0-9]+(_[a-z0-9-]+)?)_'
+    r'(?P<model>[a-z0-9]+(-[a-z]+)?(_[a-z0-9-]+)?(_frozen)?)_'
     r'((?P<gpus>\d+)xb(?P<batch>\d+)-(?P<length>\d+)k_)?'
     r'(?P<domain>gta5-)?(?P<data>[a-z0-9]+)(?P<protocol>-u2pl)?(?P<semi>-semi)?-'
     r'(?P<fraction>1by\d+|\d+|full)-(?P<crop>\d+x\d+)'
@@ -63,6 +63,12 @@ needs_torchvision = pytest.mark.skipif(
 )
 
 
+needs_transformers = pytest.mark.skipif(
+    importlib.util.find_spec('transformers') is None,
+    reason='its backbone needs transformers, which is not installed',
+)
+
+
 @cache
 def _load(path):
     return Config.fromfile(path, import_custom_modules=False)
@@ -74,9 +80,12 @@ def load(name):
 
 
 def configs(semi=None):
-    """Names of the configs; those that need torchvision skip where it is absent."""
+    """Names of the configs; those that need an optional package skip where it is absent."""
     names = [n for n in sorted(CONFIGS) if semi is None or is_semi(n) == semi]
-    return [pytest.param(n, marks=needs_torchvision) if 'convnext' in n else n for n in names]
+    needs = {'convnext': needs_torchvision, 'dinov2': needs_transformers}
+    return [
+        pytest.param(n, marks=[mark for part, mark in needs.items() if part in n]) for n in names
+    ]
 
 
 def is_semi(name):
@@ -89,7 +98,9 @@ def build(cfg):
     if key not in BUILT:
         if 'mmpretrain.models' in cfg.custom_imports.imports:
             importlib.import_module('mmpretrain.models')
-        light = 'ResNet' in cfg.model.backbone.type or 'STDC' in cfg.model.backbone.type
+        backbone = cfg.model.backbone
+        kind = backbone.get('of', backbone.type)
+        light = any(part in kind for part in ('ResNet', 'STDC', 'Transformers'))
         device = torch.device('meta' if light else 'cpu')
         with device:
             BUILT[key] = MODELS.build(cfg.model), torch.zeros(2, 3, 64, 64, device=device)

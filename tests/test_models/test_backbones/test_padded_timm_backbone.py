@@ -4,7 +4,17 @@ import importlib
 
 import pytest
 import torch
-from helpers import build, plain_cfg, prepared, random_batch, semi_cfg, total_loss, without_gradient
+from helpers import (
+    build,
+    head_cfg,
+    plain_cfg,
+    prepared,
+    random_batch,
+    semi_cfg,
+    total_loss,
+    without_gradient,
+)
+from mmengine.config import ConfigDict
 from mmengine.model.base_module import BaseModule
 from mmseg.models.backbones import timm_backbone
 from mmseg.registry import MODELS
@@ -39,8 +49,11 @@ class FakeTimm:
             first = self.layers[0](x)
             return [first, self.layers[1](first)]
 
+    made = []
+
     @staticmethod
     def create_model(**kwargs):
+        FakeTimm.made.append(kwargs)
         return FakeTimm.Net()
 
 
@@ -60,6 +73,48 @@ def test_images_are_padded(monkeypatch):
         ValueError, match=r'PaddedTIMMBackbone\(size_divisor=0\) must be at least 1'
     ):
         MODELS.build({**cfg, 'size_divisor': 0})
+
+
+def test_weights_are_loaded_once_and_not_for_the_teacher(monkeypatch):
+    monkeypatch.setattr(timm_backbone, 'timm', FakeTimm)
+    monkeypatch.setattr(FakeTimm, 'made', [])
+    backbone = {'type': 'PaddedTIMMBackbone', 'model_name': 'x', 'size_divisor': 8}
+    head = head_cfg(in_channels=6)
+    cfg = semi_cfg(backbone=backbone, decode_head=head, auxiliary_head=None)
+    model = MODELS.build(ConfigDict(cfg))
+    assert [call['pretrained'] for call in FakeTimm.made] == [False, False]
+    before = model.backbone.timm_model.layers[0].weight.clone()
+    model.init_weights()
+    assert [call['pretrained'] for call in FakeTimm.made[2:]] == [True]
+    assert not torch.equal(model.backbone.timm_model.layers[0].weight, before)
+    local = {'type': 'Pretrained', 'checkpoint': 'weights.pth'}
+    build({**cfg, 'backbone': {**backbone, 'pretrained': False, 'init_cfg': local}})
+    assert FakeTimm.made[-1]['pretrained_cfg_overlay'] == {'file': 'weights.pth'}
+    calls = len(FakeTimm.made)
+    build({**cfg, 'backbone': {**backbone, 'pretrained': False}})
+    assert len(FakeTimm.made) == calls + 2
+
+
+@needs_timm
+def test_weights_of_a_file(tmp_path):
+    import timm
+
+    size = {key: value for key, value in VIT.items() if key != 'model_name'}
+    net = timm.create_model(VIT['model_name'], pretrained=False, dynamic_img_size=True, **size)
+    torch.save(net.state_dict(), tmp_path / 'weights.pth')
+    backbone = MODELS.build(
+        {
+            'type': 'PaddedTIMMBackbone',
+            'size_divisor': 16,
+            'out_indices': (0, 1, 2, 3),
+            'dynamic_img_size': True,
+            'init_cfg': {'type': 'Pretrained', 'checkpoint': str(tmp_path / 'weights.pth')},
+            **VIT,
+        }
+    )
+    backbone.init_weights()
+    weight = 'blocks.3.mlp.fc2.weight'
+    assert torch.equal(backbone.timm_model.model.state_dict()[weight], net.state_dict()[weight])
 
 
 @needs_timm
