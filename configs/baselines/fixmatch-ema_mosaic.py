@@ -8,7 +8,7 @@ _base_ = [
 
 # a net from scratch, as in fixmatch_mosaic.py
 fixmatch_ema = _base_.fixmatch_ema
-fixmatch_ema.semi_train_cfg.burn_in = _base_.burn_in
-fixmatch_ema.unsup_loss.ramp = dict(start=_base_.burn_in, length=_base_.burn_in)
+fixmatch_ema.semi_train_cfg = _base_.semi_train_cfg
+fixmatch_ema.unsup_loss.ramp = _base_.ramp
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(**fixmatch_ema, data_preprocessor=data_preprocessor, decode_head=dict(num_classes=9))

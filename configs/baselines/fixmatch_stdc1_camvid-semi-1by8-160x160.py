@@ -7,7 +7,7 @@ _base_ = [
 ]
 
 fixmatch = _base_.fixmatch
-fixmatch.semi_train_cfg.burn_in = _base_.burn_in
-fixmatch.unsup_loss.ramp = dict(start=_base_.burn_in, length=_base_.burn_in)
+fixmatch.semi_train_cfg = _base_.semi_train_cfg
+fixmatch.unsup_loss.ramp = _base_.ramp
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(**fixmatch, data_preprocessor=data_preprocessor)

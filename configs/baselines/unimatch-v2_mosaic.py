@@ -9,8 +9,8 @@ _base_ = [
 from mmseg_contrast.datasets.loaders import train_loader
 
 unimatch_v2 = _base_.unimatch_v2
-unimatch_v2.semi_train_cfg.burn_in = _base_.burn_in
-unimatch_v2.unsup_loss.ramp = dict(start=_base_.burn_in, length=_base_.burn_in)
+unimatch_v2.semi_train_cfg = _base_.semi_train_cfg
+unimatch_v2.unsup_loss.ramp = _base_.ramp
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(**unimatch_v2, data_preprocessor=data_preprocessor, decode_head=dict(num_classes=9))
 # a second strong view, drawn on its own

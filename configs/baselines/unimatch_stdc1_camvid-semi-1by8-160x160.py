@@ -9,8 +9,8 @@ _base_ = [
 from mmseg_contrast.datasets.loaders import train_loader
 
 unimatch = _base_.unimatch
-unimatch.semi_train_cfg.burn_in = _base_.burn_in
-unimatch.unsup_loss.ramp = dict(start=_base_.burn_in, length=_base_.burn_in)
+unimatch.semi_train_cfg = _base_.semi_train_cfg
+unimatch.unsup_loss.ramp = _base_.ramp
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(**unimatch, data_preprocessor=data_preprocessor)
 # a second strong view, drawn on its own

@@ -7,10 +7,10 @@ _base_ = [
 ]
 
 c3semiseg = _base_.c3semiseg
-c3semiseg.semi_train_cfg.burn_in = _base_.burn_in
+c3semiseg.semi_train_cfg = _base_.semi_train_cfg
 # 2.63, the weight for a pretrained net, unteaches a net from scratch the classes that it knows least
 c3semiseg.unsup_loss.loss_weight = 1.0
-c3semiseg.unsup_loss.ramp.length = _base_.burn_in
+c3semiseg.unsup_loss.ramp = _base_.ramp
 # the average comes to a stop with the learning rate, or mistakes go on teaching themselves to the end
 mean_teacher = dict(_base_.mean_teacher, schedule='cosine')
 custom_hooks = [mean_teacher, _base_.diagnostics]

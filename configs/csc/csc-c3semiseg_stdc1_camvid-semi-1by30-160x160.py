@@ -9,7 +9,7 @@ from mmseg_contrast.datasets.loaders import train_loader
 model = dict(
     auxiliary_head=[
         *_base_.supervised_heads,
-        dict(_base_.small_csc_contrast, in_channels=256),
+        dict(_base_.small_csc_contrast),
     ],
 )
 custom_hooks = [*_base_.custom_hooks, dict(type='MemoryBankHook', interval=50)]

@@ -7,7 +7,7 @@ _base_ = [
 model = dict(
     auxiliary_head=[
         *_base_.model.auxiliary_head,
-        dict(_base_.small_csc_contrast, in_channels=256, loss_weight=0.1),
+        dict(_base_.small_csc_contrast, loss_weight=0.1),
     ],
 )
 custom_hooks = [*_base_.custom_hooks, dict(type='MemoryBankHook', interval=50)]

@@ -11,7 +11,7 @@ model = dict(
     mixing=None,
     auxiliary_head=[
         *_base_.supervised_heads,
-        dict(_base_.small_csc_contrast, in_channels=256),
+        dict(_base_.small_csc_contrast),
     ],
 )
 custom_hooks = [*_base_.custom_hooks, dict(type='MemoryBankHook', interval=50)]

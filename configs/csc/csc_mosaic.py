@@ -6,22 +6,10 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-csc = _base_.csc
-csc.semi_train_cfg.burn_in = _base_.burn_in
-csc.unsup_loss.ramp = dict(start=_base_.burn_in, length=_base_.burn_in)
+# fewer pixels and a smaller bank than the paper's, which take most of the time on a CPU
+contrast = _base_.csc_contrast
+contrast.update(samples_per_class=8, enqueue_per_class=1, bank=dict(contrast.bank, size=250))
+csc = dict(_base_.csc, semi_train_cfg=_base_.semi_train_cfg, auxiliary_head=[contrast])
+csc['unsup_loss'].ramp = _base_.ramp
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
-model = dict(
-    **csc,
-    data_preprocessor=data_preprocessor,
-    decode_head=dict(num_classes=9),
-    # fewer pixels and a smaller bank than the paper's, which take most of the time on a CPU
-    auxiliary_head=[
-        dict(
-            _base_.csc_contrast,
-            in_channels=32,
-            samples_per_class=8,
-            enqueue_per_class=1,
-            bank=dict(_base_.csc_contrast.bank, size=250),
-        ),
-    ],
-)
+model = dict(**csc, data_preprocessor=data_preprocessor, decode_head=dict(num_classes=9))

@@ -12,5 +12,5 @@ data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_si
 model = dict(
     **csc,
     data_preprocessor=data_preprocessor,
-    auxiliary_head=[dict(_base_.csc_contrast, in_channels=256)],
+    auxiliary_head=[dict(_base_.csc_contrast)],
 )

@@ -7,9 +7,9 @@ _base_ = [
 ]
 
 csc = _base_.csc
-csc.semi_train_cfg.burn_in = _base_.burn_in
-csc.unsup_loss.ramp = dict(start=_base_.burn_in, length=_base_.burn_in)
+csc.semi_train_cfg = _base_.semi_train_cfg
+csc.unsup_loss.ramp = _base_.ramp
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
-contrast = dict(_base_.small_csc_contrast, in_channels=256, loss_weight=0.1)
+contrast = dict(_base_.small_csc_contrast, loss_weight=0.1)
 auxiliary_head = [*_base_.supervised_heads, contrast]
 model = dict(**csc, data_preprocessor=data_preprocessor, auxiliary_head=auxiliary_head)

@@ -11,6 +11,6 @@ model = dict(
     **_base_.memory_bank,
     data_preprocessor=data_preprocessor,
     # the classifier sees stride 4: as many positions as at the paper's stride 8
-    auxiliary_head=[dict(_base_.bank_contrast, in_channels=256, max_pixels=28672)],
+    auxiliary_head=[dict(_base_.bank_contrast, max_pixels=28672)],
 )
 optim_wrapper = dict(optimizer=dict(lr=4e-4))

@@ -17,6 +17,6 @@ data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_si
 model = dict(
     **memory_bank,
     data_preprocessor=data_preprocessor,
-    auxiliary_head=[dict(_base_.bank_contrast, in_channels=256)],
+    auxiliary_head=[dict(_base_.bank_contrast)],
 )
 optim_wrapper = dict(optimizer=dict(lr=1.2e-3))

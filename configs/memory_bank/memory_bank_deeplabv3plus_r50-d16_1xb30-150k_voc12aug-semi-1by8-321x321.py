@@ -19,7 +19,7 @@ model = dict(
     data_preprocessor=data_preprocessor,
     decode_head=dict(num_classes=num_classes),
     # the classifier sees stride 4: as many positions as at the paper's stride 8
-    auxiliary_head=[dict(_base_.bank_contrast, in_channels=256, max_pixels=33620)],
+    auxiliary_head=[dict(_base_.bank_contrast, max_pixels=33620)],
 )
 batch_size = 30
 source_ratio = [20, 10]

@@ -14,7 +14,7 @@ model = dict(
     auxiliary_head=[
         *_base_.model.auxiliary_head,
         # the classifier sees stride 4: as many positions as at the paper's stride 8
-        dict(_base_.bank_contrast, in_channels=512, max_pixels=28672),
+        dict(_base_.bank_contrast, max_pixels=28672),
     ],
 )
 optim_wrapper = dict(optimizer=dict(lr=4e-4))

@@ -1,37 +1,15 @@
 _base_ = [
     '../_base_/models/fpn_r18-narrow.py',
-    '../_base_/datasets/mosaic-semi.py',
+    '../_base_/datasets/mosaic-semi-views.py',
     '../_base_/schedules/schedule_1k_adamw.py',
-    '../_base_/methods/memory_bank.py',
+    '../_base_/methods/memory_bank_from_scratch.py',
     '../_base_/default_runtime.py',
 ]
 
-from mmseg_contrast.datasets.loaders import train_loader
-
-# a net from scratch labels nothing well for long: a longer part of its shorter schedule
-warmup = 2 * _base_.max_iters // 5
-memory_bank = _base_.memory_bank
-memory_bank.mixing.strong.class_mix_start = warmup
-memory_bank.unsup_loss = [dict(_base_.pseudo_loss, ramp=dict(start=warmup)), _base_.entropy_loss]
-memory_bank.class_weights.start = warmup
 data_preprocessor = dict(type='MultiBranchDataPreprocessor', size=_base_.crop_size)
 model = dict(
-    **memory_bank,
+    **_base_.memory_bank,
     data_preprocessor=data_preprocessor,
     decode_head=dict(num_classes=9),
-    auxiliary_head=[
-        dict(
-            _base_.bank_contrast,
-            in_channels=32,
-            channels=64,
-            bank_start=warmup // 2,
-            ramp=dict(start=warmup),
-        )
-    ],
+    auxiliary_head=[dict(_base_.bank_contrast, channels=64)],
 )
-
-# 8 labelled images and 4 unlabelled ones, of each of which 2 views are made on the device
-batch_size = 12
-source_ratio = [2, 1]
-branches = dict(strong=None)
-train_dataloader = train_loader(globals())

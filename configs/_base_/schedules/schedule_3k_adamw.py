@@ -1,8 +1,9 @@
 # 3,000 iterations of AdamW for a small net from scratch
 max_iters = 3000
 # a net from scratch labels nothing well for long, and a teacher that does not know a class unteaches it:
-# methods use the unlabelled images after so many iterations
-burn_in = 400
+# methods use the unlabelled images after so many iterations, and then more and more
+semi_train_cfg = dict(burn_in=400)
+ramp = dict(start='burn_in', length=400)
 optim_wrapper = dict(
     type='BFloat16OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01)
 )
