@@ -311,7 +311,7 @@ def test_csc_rides_on_a_recipe_and_changes_its_contrast_alone(name):
         assert cfg[key] == recipe[key], key
     own = load(re.sub('^[^_]+', 'csc', name).replace('camvid-1', 'camvid-semi-1'))
     own = own.model.auxiliary_head[-1]
-    places = {'in_index', 'num_classes'}
+    places = {'in_index', 'in_channels', 'num_classes'}
     assert {k: v for k, v in contrast.items() if k not in places} == {
         k: v for k, v in own.items() if k not in places
     }
