@@ -1,20 +1,15 @@
-"""What a validation counts of each image, and the scores that follow from it."""
+"""Confusion counts of each image of a validation, and the scores that follow from them."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ...files import write_file
-
-#: Equal bins of the confidence.
-NUM_BINS = 15
 
 
 @dataclass(frozen=True)
@@ -34,6 +29,22 @@ class ConfusionCounts:
     count: np.ndarray
     num_images: int
     num_classes: int
+
+    @classmethod
+    def of(cls, confusions: Sequence[np.ndarray]) -> ConfusionCounts:
+        """Keep what is above 0.
+
+        Args:
+            confusions (Sequence[np.ndarray]): Pixels of each image, (C, C), true class by prediction.
+        """
+        found = [np.nonzero(each.ravel())[0] for each in confusions]
+        return cls(
+            np.repeat(np.arange(len(found)), [len(each) for each in found]),
+            np.concatenate(found),
+            np.concatenate([each.ravel()[place] for each, place in zip(confusions, found)]),
+            len(confusions),
+            len(confusions[0]),
+        )
 
     def areas(self) -> np.ndarray:
         """Return the pixels that are right, predicted and true, of each class of each image.
@@ -73,61 +84,6 @@ def mean_iou(areas: np.ndarray) -> np.ndarray:
         areas (np.ndarray): Right, predicted and true pixels over all images, (..., 3, C).
     """
     return np.nanmean(iou_of(areas), axis=-1)
-
-
-def count_pixels(truth: Tensor, predicted: Tensor, num_classes: int, ignored: int) -> np.ndarray:
-    """Count the confusions of one image.
-
-    Args:
-        truth (Tensor): True classes, (H, W).
-        predicted (Tensor): Predicted classes, (H, W).
-        num_classes (int): Number of classes.
-        ignored (int): Class of the pixels that do not count.
-
-    Returns:
-        np.ndarray: Counts by true class times number of classes plus predicted class, (C * C,).
-    """
-    counted = truth != ignored
-    entries = truth[counted].long() * num_classes + predicted[counted].long()
-    return torch.bincount(entries, minlength=num_classes**2).cpu().numpy()
-
-
-def count_confidence(truth: Tensor, logits: Tensor, ignored: int) -> np.ndarray:
-    """Sort the pixels of one image by the probability of their predicted class.
-
-    Args:
-        truth (Tensor): True classes, (H, W).
-        logits (Tensor): Scores, (C, H, W).
-        ignored (int): Class of the pixels that do not count.
-
-    Returns:
-        np.ndarray: Of each of the bins :math:`((b - 1) / B, b / B]`, its pixels, the sum of their
-        probabilities, and how many are right, (B, 3), float64.
-    """
-    counted = truth != ignored
-    confidence, predicted = logits.softmax(0).max(0)
-    confidence = confidence[counted].double()
-    right = (predicted[counted] == truth[counted]).double()
-    bins = (confidence * NUM_BINS).ceil().long().sub(1).clamp(0, NUM_BINS - 1)
-    sums = [
-        torch.bincount(bins, weights, minlength=NUM_BINS)
-        for weights in (torch.ones_like(right), confidence, right)
-    ]
-    return torch.stack(sums, 1).cpu().numpy()
-
-
-def calibration_error(bins: np.ndarray) -> float:
-    r"""Return the expected calibration error.
-
-    .. math:: ECE = \sum_b \frac{n_b}{n} \left| acc_b - conf_b \right|
-
-    Source: Guo et al. (ICML 2017), Eq. 3, for pixels.
-
-    Args:
-        bins (np.ndarray): Pixels, sum of their probabilities and number of right ones, (B, 3).
-    """
-    pixels, confidence, right = bins.T
-    return float(np.abs(right - confidence).sum() / pixels.sum())
 
 
 def save_counts(path: Path, counts: Mapping[str, ConfusionCounts]) -> None:

@@ -23,6 +23,8 @@ from .counts import ConfusionCounts, load_counts
 
 #: The repository, where the code that ran is looked up.
 ROOT = Path(__file__).parents[3]
+# What training and validation log under one name.
+_OF_VALIDATION = {'time', 'data_time', 'memory'}
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,11 @@ def logged(folders: Sequence[Path]) -> list[dict[str, Any]]:
     for stage, folder in enumerate(folders):
         for log in find_scalars(folder):
             for scalars in read_scalars(log):
-                if 'step' in scalars:
-                    found.setdefault((stage, scalars['step']), {}).update(scalars)
+                if 'step' not in scalars:
+                    continue
+                if 'loss' not in scalars:  # of a validation, which logs its own times
+                    scalars = {k: v for k, v in scalars.items() if k not in _OF_VALIDATION}
+                found.setdefault((stage, scalars['step']), {}).update(scalars)
     return [{'stage': stage, **found[stage, step]} for stage, step in sorted(found)]
 
 

@@ -16,9 +16,10 @@ from mmengine.runner import Runner, load_state_dict
 from mmseg.registry import MODELS
 
 from ...models.segmentors import SemiSupervisedSegmentor
+from ...report.measures import NUM_BINS, bins_of, calibration_error, confusion_of
 from ...structures.step import BRANCHES
 from ..checkpoint import read_checkpoint, without_initial_weights
-from .counts import NUM_BINS, ConfusionCounts, calibration_error, count_confidence, count_pixels
+from .counts import ConfusionCounts
 
 
 @dataclass(frozen=True)
@@ -57,38 +58,23 @@ def validate(cfg: Config, checkpoint: Path) -> Validation:
     counts, ece = {}, {}
     for branch in BRANCHES if has_teacher else ('student',):
         with model.predict_with(branch) if has_teacher else nullcontext():
-            counts[branch], ece[branch] = _validate(model, images, _ignored(cfg))
+            counts[branch], ece[branch] = _validate(model, images)
     chosen = model.predict_on if has_teacher else 'student'
     return Validation([*images.dataset.metainfo['classes']], chosen, counts, ece)
 
 
-def _ignored(cfg: Config) -> int:
-    """Return the class that the metric of the config ignores."""
-    metrics = cfg.val_evaluator if isinstance(cfg.val_evaluator, list) else [cfg.val_evaluator]
-    return metrics[0].get('ignore_index', 255)
-
-
 @torch.no_grad()
 def _validate(
-    model: torch.nn.Module, images: torch.utils.data.DataLoader, ignored: int
+    model: torch.nn.Module, images: torch.utils.data.DataLoader
 ) -> tuple[ConfusionCounts, float]:
     num_classes = len(images.dataset.metainfo['classes'])
-    entries, numbers = [], []
-    bins = np.zeros((NUM_BINS, 3))
+    confusions, bins = [], np.zeros((3, NUM_BINS))
     for batch in images:
         for sample in model.val_step(batch):
-            truth = sample.gt_sem_seg.data[0].to(sample.seg_logits.data.device)
-            predicted = sample.pred_sem_seg.data[0]
-            counted = count_pixels(truth, predicted, num_classes, ignored)
-            [found] = np.nonzero(counted)
-            entries.append(found)
-            numbers.append(counted[found])
-            bins += count_confidence(truth, sample.seg_logits.data, ignored)
-    counts = ConfusionCounts(
-        np.repeat(np.arange(len(entries)), [len(each) for each in entries]),
-        np.concatenate(entries),
-        np.concatenate(numbers),
-        len(entries),
-        num_classes,
-    )
-    return counts, 100 * calibration_error(bins)
+            truth = sample.gt_sem_seg.data[0].cpu().numpy()
+            predicted = sample.pred_sem_seg.data[0].cpu().numpy()
+            confidence = sample.seg_logits.data.softmax(0).amax(0).cpu().numpy()
+            known = truth < num_classes
+            confusions.append(confusion_of(truth, predicted, num_classes))
+            bins += bins_of(confidence[known], predicted[known] == truth[known])
+    return ConfusionCounts.of(confusions), 100 * calibration_error(bins)

@@ -1,16 +1,12 @@
-"""Confusion counts, IoU and calibration against loops over pixels and closed cases."""
+"""Confusion counts and IoU against those of MMSegmentation and closed cases."""
 
 import numpy as np
-import pytest
 import torch
 from mmseg.evaluation import IoUMetric
 
+from mmseg_contrast.report.measures import confusion_of
 from mmseg_contrast.tooling.benchmark.counts import (
-    NUM_BINS,
     ConfusionCounts,
-    calibration_error,
-    count_confidence,
-    count_pixels,
     iou_of,
     load_counts,
     mean_iou,
@@ -28,19 +24,8 @@ def random_images(number=3, seed=0):
 
 
 def counts_of(truths, predicted):
-    dense = np.stack([count_pixels(t, p, C, 255) for t, p in zip(truths, predicted)])
-    image, entry = np.nonzero(dense)
-    return ConfusionCounts(image, entry, dense[image, entry], len(dense), C)
-
-
-def test_pixels_are_counted_as_a_loop_counts_them():
-    [truth], [logits] = random_images(1)
-    predicted = logits.argmax(0)
-    expected = np.zeros((C, C), int)
-    for t, p in zip(truth.flatten().tolist(), predicted.flatten().tolist()):
-        if t != 255:
-            expected[t, p] += 1
-    assert count_pixels(truth, predicted, C, 255).tolist() == expected.flatten().tolist()
+    pairs = zip(truths.numpy(), predicted.numpy())
+    return ConfusionCounts.of([confusion_of(truth, each, C) for truth, each in pairs])
 
 
 def test_iou_is_that_of_mmseg():
@@ -63,42 +48,6 @@ def test_iou_in_closed_form():
     np.testing.assert_array_equal(iou_of(areas[0]), [50, 50, np.nan, np.nan])
     assert mean_iou(areas[0]) == 50
     assert mean_iou(np.stack([areas[0], 2 * areas[0]])).tolist() == [50, 50]
-
-
-def naive_ece(truths, logits):
-    pixels = [[] for _ in range(NUM_BINS)]
-    for truth, scores in zip(truths, logits.softmax(1)):
-        for y in range(truth.shape[0]):
-            for x in range(truth.shape[1]):
-                if truth[y, x] == 255:
-                    continue
-                confidence, predicted = scores[:, y, x].max(0)
-                [b] = [
-                    b for b in range(NUM_BINS) if b / NUM_BINS < confidence <= (b + 1) / NUM_BINS
-                ]
-                pixels[b].append((float(confidence), bool(predicted == truth[y, x])))
-    total = sum(map(len, pixels))
-    gaps = [
-        len(each) / total * abs(np.mean([c for c, _ in each]) - np.mean([r for _, r in each]))
-        for each in pixels
-        if each
-    ]
-    return sum(gaps)
-
-
-def test_calibration_error_is_that_of_a_loop_over_pixels():
-    truths, logits = random_images(seed=1)
-    bins = sum(count_confidence(t, s, 255) for t, s in zip(truths, logits))
-    assert bins[:, 0].sum() == (truths != 255).sum()
-    assert calibration_error(bins) == pytest.approx(naive_ece(truths, logits), abs=1e-6)
-
-
-@pytest.mark.parametrize(('right', 'error'), [(8, 0.0), (6, 0.2), (10, 0.2)])
-def test_calibration_error_in_closed_form(right, error):
-    """Ten pixels at a probability of 0.8, of which some are right."""
-    logits = torch.tensor([0.8, 0.2]).log()[:, None, None].expand(2, 1, 10)
-    truth = torch.tensor([[0] * right + [1] * (10 - right)])
-    assert calibration_error(count_confidence(truth, logits, 255)) == pytest.approx(error, abs=1e-6)
 
 
 def test_counts_survive_the_file(tmp_path):

@@ -25,12 +25,12 @@ def folders(tmp_path):
     )
     steps = [
         {'loss': 2.0, 'time': 1.0, 'unsup.coverage': 0.2, 'step': 20},
-        {'mIoU': 50.0, 'step': 20},
+        {'mIoU': 50.0, 'time': 77.0, 'memory': 9, 'step': 20},
         {'loss': 9.0, 'time': 9.0, 'unsup.coverage': 0.9, 'step': 40},
     ]
     again = [
         {'loss': 1.5, 'time': 2.0, 'unsup.coverage': 0.4, 'unsup.coverage/sky': 0.7, 'step': 40},
-        {'mIoU': 40.25, 'step': 40},
+        {'mIoU': 40.25, 'time': 77.0, 'step': 40},
     ]
     write_log(tmp_path / 'finetune', '1', steps)
     write_log(tmp_path / 'finetune', '2', again)
@@ -47,6 +47,7 @@ def test_what_was_done_again_counts_once(folders):
     ]
     # 20 x 3 s + 10 x 1 s, 20 x 1 s + 20 x 2 s
     assert results.minutes_of(entries) == pytest.approx(130 / 60)
+    assert not any('memory' in entry for entry in entries)
     assert results.best_of(entries, 'student', 40.2513) == 50
     assert results.best_of(entries, 'student', 60.5) == 60.5
     assert results.best_of(entries, 'teacher', 3.0) == 3
