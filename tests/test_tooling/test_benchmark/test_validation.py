@@ -26,7 +26,7 @@ def naive_ece(runner, branch):
                 right = bool(predicted == sample.gt_sem_seg.data[0, y, x])
                 pixels[min(int(15 * confidence), 14)].append((float(confidence), right))
     total = sum(map(len, pixels))
-    gaps = [len(each) / total * abs(np.diff(np.mean(each, 0))) for each in pixels if each]
+    gaps = [len(each) / total * abs(np.subtract(*np.mean(each, 0))) for each in pixels if each]
     return 100 * float(sum(gaps))
 
 
