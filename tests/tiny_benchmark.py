@@ -107,6 +107,19 @@ seeds = {2: [0, 1], 'all': [0]}
 }
 
 
+def write_chain(file):
+    """Add a chain with pseudo-labels to the benchmark file."""
+    recipes = {'pretrain': 'pretrain', 'finetune': 'supervised'}
+    stages = ', '.join(
+        f"{half}{stage}='recipes/{recipe}.py'"
+        for half in ('', 'semi_')
+        for stage, recipe in recipes.items()
+    )
+    rule = 'dict(threshold=0.7, keep_ratio=0.5, tta=True)'
+    entry = f"'chain': dict(chain=dict({stages}), pseudo_label={rule}),"
+    file.write_text(file.read_text().replace("    'all-labels'", f"    {entry}\n    'all-labels'"))
+
+
 def write_project(root):
     """Write the benchmark file, its bases, and mosaics of blocks with lists of two folds."""
     for name, text in FILES.items():

@@ -45,6 +45,15 @@ methods = {
     'label-efficient': dict(
         chain=dict(pretrain='recipes/pretrain.py', finetune='recipes/supervised.py')
     ),
+    'label-efficient-chain': dict(
+        chain=dict(
+            pretrain='recipes/pretrain.py',
+            finetune='recipes/supervised.py',
+            semi_pretrain='recipes/pretrain.py',
+            semi_finetune='recipes/supervised.py',
+        ),
+        pseudo_label=dict(threshold=0.8, keep_ratio=0.5, tta=True),
+    ),
     'unimatch-v2-dcrs': dict(recipe='recipes/unimatch_v2_dcrs.py'),
     'unimatch-v2-c3-contrast': dict(recipe='recipes/unimatch_v2_c3-contrast.py'),
     'unimatch-v2-bank-contrast': dict(recipe='recipes/unimatch_v2_bank-contrast.py'),

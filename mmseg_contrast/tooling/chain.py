@@ -433,13 +433,13 @@ def _write_configs(
 def _thresholds(chain: Chain, stages: Mapping[str, Config]) -> dict[str, float]:
     """Return the threshold of each class, and find the images on the way."""
     return chain.rule.thresholds(
-        unlabeled_images(stages['finetune'], *_unlabeled(stages))['classes']
+        unlabeled_images(stages['finetune'], *_unlabeled(stages['semi_finetune']))['classes']
     )
 
 
-def _unlabeled(stages: Mapping[str, Config]) -> tuple[str, str, str]:
-    """Return folder, list and suffix of the images that the second half adds."""
-    source = stages['semi_finetune'].train_dataloader.dataset.datasets[1]
+def _unlabeled(cfg: Config) -> tuple[str, str, str]:
+    """Return folder, list and suffix of the images that a config trains on beside the labelled ones."""
+    source = cfg.train_dataloader.dataset.datasets[1]
     unlabeled = DATASETS.build({**source, 'pipeline': [], 'lazy_init': True})
     return unlabeled.data_prefix['img_path'], unlabeled.ann_file, unlabeled.img_suffix
 
@@ -466,14 +466,31 @@ def _train(stage: str, stages: Mapping[str, Config], work_dir: Path, run_tool: R
 
 def _label(chain: Chain, stages: Mapping[str, Config], work_dir: Path, run_tool: RunTool) -> None:
     """Write the pseudo-labels that the second half of the chain trains on."""
+    config, iterations = _config('finetune', work_dir), _iterations(stages['finetune'])
+    checkpoint = last_checkpoint(work_dir / 'finetune', iterations)
     out = work_dir / LABELS
+    write_pseudo_labels(config, checkpoint, stages['semi_finetune'], out, chain.rule, run_tool)
+
+
+def write_pseudo_labels(
+    config: Path, checkpoint: Path, cfg: Config, out: Path, rule: LabelRule, run_tool: RunTool
+) -> None:
+    """Let a net label the images that a config trains on beside the labelled ones.
+
+    Args:
+        config (Path): Config of the net.
+        checkpoint (Path): Its weights.
+        cfg (Config): The config that trains on the labels, in its second data set.
+        out (Path): Folder of the labels; one that is complete stays as it is.
+        rule (LabelRule): Which predictions become labels.
+        run_tool (RunTool): Runs a tool.
+    """
     if (out / 'report.json').is_file():
         return
-    folder, listed, suffix = _unlabeled(stages)
-    rule = chain.rule
+    folder, listed, suffix = _unlabeled(cfg)
     arguments = [
-        str(_config('finetune', work_dir)),
-        str(last_checkpoint(work_dir / 'finetune', _iterations(stages['finetune']))),
+        str(config),
+        str(checkpoint),
         f'--images={folder}',
         f'--list={listed}',
         f'--image-suffix={suffix}',

@@ -14,7 +14,7 @@ from mmengine.config import Config
 from ...files import write_file
 from ...run_folder import first_difference, locked, read_manifest, set_aside, write_manifest
 from ...stack import installed_versions
-from ..chain import last_checkpoint
+from ..chain import LABELS, TRAINED, last_checkpoint, write_pseudo_labels
 from ..compare import count_labeled
 from ..comparison_runs import hash_code
 from ..launch import RunTool
@@ -156,6 +156,8 @@ def complete(run: Run, folders: Folders, run_tool: RunTool, keep_checkpoints: bo
             return
         beside = _begin(run, folder)
         for stage, cfg in run.configs.items():
+            if stage == TRAINED[2]:
+                _label(run, folders, run_tool)
             _train(run, stage, cfg, folders, run_tool)
         _note_memory(run, folder, beside)
         stages = [folders.stage(run, stage) for stage in run.configs]
@@ -191,14 +193,28 @@ def _train(run: Run, stage: str, cfg: Config, folders: Folders, run_tool: RunToo
     if last_checkpoint(folder, iterations) is not None:
         return
     cfg = copy.deepcopy(cfg)
-    if stage == 'finetune':
+    if stage in TRAINED[1:]:
         cfg.load_from = str(folders.of(run) / cfg.load_from)
-    name = 'config.py' if stage == SINGLE else f'config_{stage}.py'
-    config = folders.of(run) / name
+    if stage in TRAINED[2:]:
+        prefix = cfg.train_dataloader.dataset.datasets[1].data_prefix
+        prefix.seg_map_path = str(folders.of(run) / prefix.seg_map_path)
+    config = _config(run, stage, folders)
     write_file(config, cfg.pretty_text)
     run_tool('train.py', str(config), '--work-dir', str(folder), '--resume')
     if last_checkpoint(folder, iterations) is None:
         raise RuntimeError(f'{run.name} ended without a checkpoint of iteration {iterations}')
+
+
+def _config(run: Run, stage: str, folders: Folders) -> Path:
+    return folders.of(run) / ('config.py' if stage == SINGLE else f'config_{stage}.py')
+
+
+def _label(run: Run, folders: Folders, run_tool: RunTool) -> None:
+    """Let the net of the first half of a chain label the images that the second half adds."""
+    stage, cfg = TRAINED[1], run.configs[TRAINED[1]]
+    checkpoint = last_checkpoint(folders.stage(run, stage), cfg.train_cfg.max_iters)
+    config, out = _config(run, stage, folders), folders.of(run) / LABELS
+    write_pseudo_labels(config, checkpoint, run.configs[TRAINED[3]], out, run.rule, run_tool)
 
 
 def _note_memory(run: Run, folder: Path, beside: dict[str, Any]) -> None:

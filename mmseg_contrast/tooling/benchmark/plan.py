@@ -8,27 +8,29 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
 from ...files import sha256_of
+from ...pseudo_labels.generate import MASKS
+from ...pseudo_labels.label_rule import LabelRule
+from ..chain import LABELS, PRETRAINED, TRAINED
 from ..comparison_runs import describe
 from ..overrides import read_config, refuse
 
 ALL = 'all'
 SINGLE = 'train'
-#: The stages of a chain, in their order.
-CHAIN = ('pretrain', 'finetune')
 # What a benchmark file assigns, and what stands in each entry below it.
 _FILE = {'name', 'base', 'datasets', 'nets', 'methods', 'seeds', 'options'}
 _ENTRIES = {
     'datasets': {'config', 'labels', 'options'},
     'nets': {'config', 'methods', 'options'},
-    'methods': {'recipe', 'chain', 'labels', 'options'},
+    'methods': {'recipe', 'chain', 'pseudo_label', 'labels', 'options'},
 }
 _SET_HERE = {
     'randomness.seed': 'give seeds',
@@ -45,26 +47,33 @@ _base_ = [
 
 from mmseg_contrast.datasets.loaders import train_loader
 
-{lists}
+{variables}
 data_preprocessor = dict(type=_base_.preprocessor, size=_base_.crop_size)
 decode_head = dict(num_classes=_base_.num_classes)
 model = dict(**_base_.method, data_preprocessor=data_preprocessor, decode_head=decode_head)
 train_dataloader = train_loader(globals())
 """
+# The second half of a chain adds the images that the first has labelled.
+_PSEUDO_LABELED = f"""\
+batch_size = 2 * _base_.batch_size
+source_ratio = [1, 1]
+pseudo_labels = '{LABELS}/{MASKS}'
+"""
 # A pretraining has no classifier to validate.
 _WITHOUT_VALIDATION = 'val_cfg = val_dataloader = val_evaluator = None\n'
 
 
-def compose(bases: Sequence[str], lists: Mapping[str, str | None]) -> str:
+def compose(bases: Sequence[str], lists: Mapping[str, str | None], more: str = '') -> str:
     """Return the text of a config that is made of a recipe, a net and a data set.
 
     Args:
         bases (Sequence[str]): Paths of the three, relative to the config.
         lists (Mapping[str, str | None]): Lists of images by variable.
+        more (str): More assignments of variables. Defaults to ''.
     """
     return _COMPOSITION.format(
         bases='\n'.join(f'    {base!r},' for base in bases),
-        lists='\n'.join(f'{name} = {path!r}' for name, path in lists.items()),
+        variables='\n'.join(f'{name} = {path!r}' for name, path in lists.items()) + f'\n{more}',
     )
 
 
@@ -82,6 +91,7 @@ class Run:
         bases (tuple[Path, Path]): The configs of the net and of the data set.
         lists (Mapping[str, str | None]): Lists of images by variable of the config.
         options (Mapping[str, Any]): Changes of the config by dotted key; STAGE.KEY of one stage alone.
+        rule (LabelRule | None): What the second half of a chain takes for labels.
     """
 
     data: str
@@ -93,6 +103,7 @@ class Run:
     bases: tuple[Path, Path]
     lists: Mapping[str, str | None]
     options: Mapping[str, Any] = field(default_factory=dict)
+    rule: LabelRule | None = None
 
     @property
     def name(self) -> str:
@@ -108,13 +119,15 @@ class Run:
         """
         paths = (self.recipes[stage], *self.bases)
         text = compose(
-            [Path(os.path.relpath(path, folder)).as_posix() for path in paths], self.lists
+            [Path(os.path.relpath(path, folder)).as_posix() for path in paths],
+            self.lists,
+            _PSEUDO_LABELED if stage in TRAINED[2:] else '',
         )
-        return text + _WITHOUT_VALIDATION if stage == 'pretrain' else text
+        return text + _WITHOUT_VALIDATION if stage in PRETRAINED else text
 
     @cached_property
     def configs(self) -> dict[str, Config]:
-        """The config of each stage; a fine-tuning starts from ``pretrain/iter_N.pth``."""
+        """The config of each stage; each starts from the last weights of that before it."""
         found: dict[str, Config] = {}
         with tempfile.TemporaryDirectory() as folder:
             for stage in self.recipes:
@@ -127,13 +140,12 @@ class Run:
                     f'{self.name}: {self.recipes[stage]} sets no train_cfg.max_iters: give a recipe that '
                     'trains by iterations'
                 )
-        if set(found) == set(CHAIN):
-            last = found['pretrain'].train_cfg.max_iters
-            found['finetune'].load_from = f'pretrain/iter_{last}.pth'
+        for before, stage in pairwise(found):
+            found[stage].load_from = f'{before}/iter_{found[before].train_cfg.max_iters}.pth'
         return found
 
     def _changes(self, stage: str) -> dict[str, Any]:
-        general = {k: v for k, v in self.options.items() if k.partition('.')[0] not in CHAIN}
+        general = {k: v for k, v in self.options.items() if k.partition('.')[0] not in TRAINED}
         own = {
             key.partition('.')[2]: value
             for key, value in self.options.items()
@@ -149,7 +161,8 @@ class Run:
         found = {stage: describe(cfg, 1) for stage, cfg in self.configs.items()}
         if [*found] == [SINGLE]:
             return found[SINGLE]
-        return {f'{stage}: {k}': v for stage, each in found.items() for k, v in each.items()}
+        values = {f'{stage}: {k}': v for stage, each in found.items() for k, v in each.items()}
+        return {**values, **({'pseudo_label': asdict(self.rule)} if self.rule else {})}
 
     @property
     def config_hash(self) -> str:
@@ -213,7 +226,9 @@ def read_benchmark(path: Path, options: Mapping[str, Any] | None = None) -> Benc
     - of a data set: ``config`` and ``labels``, the start of the lists by number of labels, in which
       ``{seed}`` is the fold: ``'data_lists/msrc21/msrc21.{seed}@21'``;
     - of a net: ``config`` and, if not all, the names of its ``methods``;
-    - of a method: ``recipe``, or ``chain`` with a recipe for each of ``pretrain`` and ``finetune``; and
+    - of a method: ``recipe``, or ``chain`` with a recipe for each of ``pretrain`` and ``finetune`` and,
+      with ``pseudo_label``, the arguments of a :class:`LabelRule`, ``semi_pretrain`` and
+      ``semi_finetune``; and
       ``labels='all'``, if it trains on all images of the data set, or the numbers of labels that it
       has runs for;
     - and of each, ``options``. Those of a method win over those of a net, these over those of a data
@@ -273,10 +288,16 @@ def _read(path: Path) -> dict[str, Any]:
         for method in set(net.get('methods', ())) - {*file['methods']}:
             raise ValueError(f'{path}: nets.{name} asks for {method}, which is none of methods')
     for name, method in file['methods'].items():
-        chain = method.get('chain', {})
-        if ('recipe' in method) == bool(chain) or (chain and [*chain] != [*CHAIN]):
+        chain = tuple(method.get('chain', ()))
+        if ('recipe' in method) == bool(chain) or chain not in ((), TRAINED[:2], TRAINED):
             raise ValueError(
-                f'{path}: methods.{name} needs either a recipe, or a chain=dict(pretrain=..., finetune=...)'
+                f'{path}: methods.{name} needs either a recipe, or a chain=dict(pretrain=..., finetune=...), '
+                'which may go on with semi_pretrain and semi_finetune'
+            )
+        if ('pseudo_label' in method) != (chain == TRAINED):
+            raise ValueError(
+                f'{path}: methods.{name}: pseudo_label belongs to a chain with semi_pretrain and '
+                'semi_finetune, and such a chain needs one: give both or none'
             )
     return file
 
@@ -314,6 +335,7 @@ def _run(
         recipes={stage: base / recipe for stage, recipe in recipes.items()},
         bases=(base / entries[1]['config'], base / entries[0]['config']),
         lists=_lists(entries[0], labels, seed),
+        rule=LabelRule(**entries[2]['pseudo_label']) if 'pseudo_label' in entries[2] else None,
         options={
             key: value
             for changes in (*(each.get('options', {}) for each in (file, *entries)), options)

@@ -7,7 +7,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
-from tiny_benchmark import write_project
+from tiny_benchmark import write_chain, write_project
 
 from mmseg_contrast.run_folder import locked
 from mmseg_contrast.tooling.benchmark.one_run import (
@@ -124,6 +124,44 @@ def test_the_stages_of_a_chain_follow_each_other(file, folders):
     result = read_result(folders.result(run))
     assert (result['steps'], result['labeled_images_seen'], result['minutes']) == (12, 24, 0.6)
     assert not list(folders.of(run).rglob('*.pth'))
+
+
+def test_the_first_half_of_a_chain_labels_the_images_of_the_second(file, folders):
+    write_chain(file)
+    run, trained, labelled = run_of(file, 'chain_*_seed0'), [], []
+    train = stand_in(trained)
+
+    def run_tool(tool, *arguments):
+        if tool == 'train.py':
+            return train(tool, *arguments)
+        assert tool == 'pseudo_label.py'
+        labelled.append((len(trained), arguments))
+        report = folders.of(run) / 'pseudo_labels' / 'report.json'
+        report.parent.mkdir()
+        report.write_text('{}')
+
+    complete(run, folders, run_tool)
+    [(after, arguments)] = labelled
+    assert after == 2
+    assert arguments == (
+        str(folders.of(run) / 'config_finetune.py'),
+        str(folders.of(run) / 'finetune/iter_6.pth'),
+        '--images=data/mosaic/images/train',
+        '--list=data/mosaic/lists/mosaic.0@2-unlabeled.txt',
+        '--image-suffix=.png',
+        f'--out={folders.of(run) / "pseudo_labels"}',
+        '--threshold=0.7',
+        '--keep-ratio=0.5',
+        '--tta',
+    )
+    assert [cfg.load_from for cfg in trained[1:]] == [
+        str(folders.of(run) / stage / 'iter_6.pth')
+        for stage in ('pretrain', 'finetune', 'semi_pretrain')
+    ]
+    for cfg in trained[2:]:
+        masks = cfg.train_dataloader.dataset.datasets[1].data_prefix.seg_map_path
+        assert masks == str(folders.of(run) / 'pseudo_labels' / 'masks')
+    assert read_result(folders.result(run))['steps'] == 24
 
 
 def test_a_failed_training_leaves_no_result(file, folders):

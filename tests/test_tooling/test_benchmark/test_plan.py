@@ -4,7 +4,7 @@ import json
 
 import pytest
 from mmengine.config import Config
-from tiny_benchmark import write_project
+from tiny_benchmark import write_chain, write_project
 
 from mmseg_contrast.tooling.benchmark.plan import compose, read_benchmark
 
@@ -128,6 +128,29 @@ def test_the_stages_of_a_chain_have_configs_of_their_own(file):
     assert run.manifest['finetune: train_cfg.max_iters'] == 6
 
 
+def test_the_second_half_of_a_chain_trains_on_labels_of_the_first(file):
+    write_chain(file)
+    [run] = read_benchmark(file).matching(['chain_*_seed1'])
+    assert [*run.configs] == ['pretrain', 'finetune', 'semi_pretrain', 'semi_finetune']
+    for stage, cfg in run.configs.items():
+        assert (cfg.val_dataloader is None) == stage.endswith('pretrain')
+        loader = cfg.train_dataloader
+        labeled, *more = loader.dataset.datasets
+        assert labeled.ann_file == 'data/mosaic/lists/mosaic.1@2.txt'
+        if stage.startswith('semi_'):
+            [pseudo] = more
+            assert pseudo.ann_file == 'data/mosaic/lists/mosaic.1@2-unlabeled.txt'
+            assert pseudo.data_prefix.seg_map_path == 'pseudo_labels/masks'
+            assert (loader.batch_size, loader.sampler.source_ratio) == (4, [1, 1])
+        else:
+            assert (more, loader.batch_size) == ([], 2)
+    before = run.config_hash
+    assert run.manifest['pseudo_label']['keep_ratio'] == 0.5
+    replace(file, 'keep_ratio=0.5', 'keep_ratio=0.6')
+    [run] = read_benchmark(file).matching(['chain_*_seed1'])
+    assert run.config_hash != before
+
+
 def test_the_hash_follows_what_the_result_depends_on_and_nothing_else(file):
     def hashes():
         return {run.name: run.config_hash for run in read_benchmark(file).runs}
@@ -187,6 +210,11 @@ def test_the_written_composition_finds_its_bases(file):
             "labels='all'",
             "chain=dict(pretrain='x')",
             'methods.all-labels needs either a recipe, or',
+        ),
+        (
+            "labels='all'",
+            "labels='all', pseudo_label=dict()",
+            'pseudo_label belongs to a chain with semi_pretrain and semi_finetune',
         ),
     ],
 )
