@@ -88,7 +88,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--table',
         action='store_true',
-        help='train nothing; write table.md, classes.md and table.csv beside the results',
+        help='train nothing; print the table of --only, and write table.md, classes.md and table.csv of '
+        'all runs beside the results',
     )
     parser.add_argument(
         '--plot', action='store_true', help='train nothing; draw gains.png beside the results'
@@ -157,9 +158,9 @@ def show(benchmark: Benchmark, folders: Folders, args: argparse.Namespace) -> No
     """Make tables, the picture and documents of the results that are there."""
     results = read_results(benchmark, folders.results)
     print(f'{benchmark.name}: {len(results)} of {len(benchmark.runs)} runs have results')
-    groups = group(benchmark, results, args.only)
+    groups = group(benchmark, results)
     if args.table:
-        print(markdown(groups), end='')
+        print(markdown(group(benchmark, results, args.only)), end='')
         write_file(folders.results / 'table.md', markdown(groups))
         write_file(folders.results / 'classes.md', markdown(groups, CLASSES))
         write_csv(folders.results / 'table.csv', csv_rows(groups))

@@ -139,3 +139,7 @@ def test_tables_picture_and_documents_are_of_the_results(load_tool, tmp_path, mo
     assert '| sky | +' in Path('results/tiny/classes.md').read_text()
     assert Path('results/tiny/table.csv').read_text().startswith('data,labels,net,method,seeds,')
     assert Path('results/tiny/gains.png').read_bytes()[:4] == b'\x89PNG'
+    # --only chooses what is printed, and not what the files hold
+    load_tool('benchmark.py').main(['tiny.py', '--table', '--only', 'labels-alone_*'])
+    assert '| fixmatch |' not in capsys.readouterr().out
+    assert Path('results/tiny/table.md').read_text() == table
