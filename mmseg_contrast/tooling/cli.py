@@ -175,6 +175,10 @@ def require_keys(cfg: Mapping[str, Any], *keys: str) -> None:
         )
 
 
+#: Backbones whose weights are a folder, a name on a hub or a file of another kind; see to them.
+OWN_FORMATS = ('TransformersBackbone', 'PaddedTIMMBackbone')
+
+
 def check_weights(cfg: Mapping[str, Any]) -> None:
     """Refuse files that a model starts from and that hold no weights, before anything is built.
 
@@ -197,6 +201,8 @@ def check_weights(cfg: Mapping[str, Any]) -> None:
 def _pretrained(node: Any) -> Iterator[str]:
     """Yield the checkpoints that the parts of a model are initialised with."""
     if isinstance(node, Mapping):
+        if node.get('of', node.get('type')) in OWN_FORMATS:
+            return
         if node.get('type') == 'Pretrained' and isinstance(node.get('checkpoint'), str):
             yield node['checkpoint']
         node = list(node.values())

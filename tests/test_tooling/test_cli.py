@@ -249,6 +249,18 @@ def test_files_that_a_model_begins_with_are_looked_at(tmp_path):
         check_weights(begins_with(weights, load_from=str(weights), resume=True))
 
 
+@pytest.mark.parametrize('key', ['type', 'of'])
+def test_weights_that_are_no_checkpoint_are_left_to_their_backbone(key, tmp_path):
+    """A folder or a name on the hub of Hugging Face, and a file of timm."""
+    for kind in ('TransformersBackbone', 'PaddedTIMMBackbone'):
+        for weights in (tmp_path, 'facebook/dinov2-small'):
+            init = {'type': 'Pretrained', 'checkpoint': str(weights)}
+            backbone = {'type': 'FrozenBackbone', key: kind, 'init_cfg': init}
+            check_weights({'model': {'backbone': backbone}})
+            with pytest.raises(OSError, match=r'give the path of a \.pth file'):
+                check_weights({'model': {'backbone': {**backbone, key: 'MobileNetV2'}}})
+
+
 TRAINING = {
     'train_dataloader': {'batch_size': 8, 'sampler': {'source_ratio': [1, 3]}},
     'optim_wrapper': {'optimizer': {'lr': 0.02}, 'accumulative_counts': 2},
