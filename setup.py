@@ -46,7 +46,16 @@ class BuildWithMim(build_py):
 
 extras = {
     name: read_requirements(name)
-    for name in ('onedl', 'openmmlab', 'mmpretrain', 'transformers', 'demo', 'polygons', 'tests')
+    for name in (
+        'onedl',
+        'openmmlab',
+        'mmpretrain',
+        'transformers',
+        'demo',
+        'polygons',
+        'tests',
+        'docs',
+    )
 }
 # The two stacks exclude each other; `all` takes the maintained one.
 extras['all'] = [

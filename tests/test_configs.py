@@ -4,10 +4,10 @@ import argparse
 import ast
 import importlib.util
 import re
-import shlex
 from functools import cache
 from pathlib import Path
 
+import documents
 import numpy as np
 import pytest
 import torch
@@ -802,16 +802,7 @@ def readme(folder):
 
 def commands(folder):
     """The commands of the README's bash blocks, with their variables put in."""
-    lines, variables = [], {}
-    for block in re.findall(r'```bash\n(.*?)```', readme(folder), re.DOTALL):
-        for line in block.replace('\\\n', ' ').splitlines():
-            words = shlex.split(line, comments=True)
-            if len(words) == 1 and re.match(r'[A-Z]+=', words[0]):
-                name, value = words[0].split('=', 1)
-                variables[f'${name}'] = shlex.split(value)
-            elif words:
-                lines.append([part for word in words for part in variables.get(word, [word])])
-    return lines
+    return list(documents.commands(readme(folder)))
 
 
 def overrides():
@@ -950,15 +941,9 @@ def test_unlabelled_images_count_for_most_of_the_training(name):
 
 
 @pytest.mark.parametrize('folder', DOCUMENTED)
-def test_readme_names_files_that_exist(folder):
+def test_readme_has_results_and_names_tests_that_exist(folder):
     text = readme(folder)
     assert '## Results' in text and '<!-- results -->' in text
-    for link in re.findall(r'\]\((?!https?:)([^)#]+)\)', text):
-        assert (ROOT / 'configs' / folder / link).exists(), link
-    for words in commands(folder):
-        for word in words:
-            if word.startswith(('configs/', 'tools/')):
-                assert (ROOT / word).exists(), word
     for path, function in re.findall(r'`(test_[\w/]+\.py)(?:::(\w+))?`', text):
         tests = (ROOT / 'tests' / path).read_text(encoding='utf-8')
         assert f'def {function}(' in tests if function else tests, (path, function)

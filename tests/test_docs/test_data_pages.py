@@ -1,8 +1,7 @@
-"""The pages of `docs/data`: their commands parse, their paths are those of the configs."""
+"""The pages of `docs/data`: their paths are those of the configs."""
 
 import importlib.util
 import re
-import shlex
 from pathlib import Path
 
 import pytest
@@ -25,15 +24,6 @@ def text_of(page):
     return (ROOT / 'docs' / 'data' / f'{page}.md').read_text(encoding='utf-8')
 
 
-def commands():
-    """Each command of a page that calls a tool of this project."""
-    for page in PAGES:
-        for block in re.findall(r'```bash\n(.*?)```', page.read_text(encoding='utf-8'), re.DOTALL):
-            for line in block.replace('\\\n', ' ').splitlines():
-                if line.startswith('python tools/'):
-                    yield pytest.param(line, id=f'{page.stem}: {line[:40]}')
-
-
 def sources():
     """Each data set of the base configs, with the base."""
     for base in BASES:
@@ -42,15 +32,6 @@ def sources():
             if loader in cfg:  # a recipe makes that of the training
                 for dataset in leaf_datasets(cfg[loader].dataset):
                     yield base, dataset
-
-
-@pytest.mark.parametrize('command', list(commands()))
-def test_commands_are_read_by_their_tools(command):
-    _, tool, *arguments = shlex.split(command)
-    spec = importlib.util.spec_from_file_location('tool_of_a_page', ROOT / tool)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.parse_args(arguments)  # exits where an argument is unknown
 
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.stem)
@@ -62,8 +43,6 @@ def test_named_files_of_the_project_exist(page):
         # Lists that a command of the page writes need not be there.
         if not re.search(rf'--out {re.escape(path)}\b', text):
             assert (ROOT / path).exists(), path
-    for link in re.findall(r'\]\((?!http)([^)]+)\)', text):
-        assert (page.parent / link).is_file(), link
 
 
 @pytest.mark.parametrize('name', sorted(_PAGES))

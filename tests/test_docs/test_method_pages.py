@@ -109,11 +109,13 @@ def test_classes_that_the_pages_name_are_registered(page):
 
 
 def test_quoted_code_is_that_of_the_file():
-    text = (DOCS / 'add_a_method.md').read_text(encoding='utf-8')
-    quotes = re.findall(r'<!-- from (\S+) -->\n\s*```python\n(.*?)\n\s*```', text, re.DOTALL)
-    assert quotes
-    for path, code in quotes:
-        assert textwrap.dedent(code) in (ROOT / path).read_text(encoding='utf-8'), path
+    quote = re.compile(r'<!-- from (\S+) -->\n\s*```python\n(.*?)\n\s*```', re.DOTALL)
+    found = {}
+    for page in DOCS.rglob('*.md'):
+        found[page.name] = quote.findall(page.read_text(encoding='utf-8'))
+        for path, code in found[page.name]:
+            assert textwrap.dedent(code) in (ROOT / path).read_text(encoding='utf-8'), path
+    assert found['add_a_method.md'] and found['get_started.md']
 
 
 def test_the_table_of_methods_is_that_of_the_configs():
