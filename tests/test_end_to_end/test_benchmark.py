@@ -46,7 +46,8 @@ def test_a_killed_run_goes_on_to_the_same_result(project, tmp_path, monkeypatch)
         start_new_session=True,
     )
     folders = Folders(tmp_path / 'work_dirs' / 'tiny', tmp_path / 'results' / 'tiny')
-    while not list(folders.of(run).glob('iter_*.pth')):
+    # the file that says which checkpoint is whole
+    while not list(folders.of(run).glob('last_checkpoint')):
         assert killed.poll() is None, killed.stdout.read()
         time.sleep(0.02)
     os.killpg(killed.pid, signal.SIGKILL)
