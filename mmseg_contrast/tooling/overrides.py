@@ -82,6 +82,7 @@ _FREE_DICTS = {
 _BESIDE_A_TYPE = {
     'optim_wrapper': {'optimizer', 'paramwise_cfg', 'constructor'},
     'norm_cfg': {'requires_grad'},
+    'backbone': {'of'},  # what a FrozenBackbone is made of
     'init_cfg': {'override'},
 }
 _DEFAULT_TYPES = {'log_processor': 'LogProcessor', 'optim_wrapper': 'OptimWrapper'}
@@ -289,7 +290,8 @@ def _known_keys(node: Mapping[str, Any], place: list[str]) -> tuple[set[str], bo
         node (Mapping[str, Any]): The dict.
         place (list[str]): The keys down to it.
     """
-    kind = node.get('type', _DEFAULT_TYPES.get(place[-1]))
+    # A FrozenBackbone takes the arguments of another backbone.
+    kind = node.get('of', node.get('type', _DEFAULT_TYPES.get(place[-1])))
     if kind is not None:
         classes = _classes(kind)
         parameters = [_parameters(each) for each in classes]
