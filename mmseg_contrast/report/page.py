@@ -527,6 +527,9 @@ def _cost(run: RunData) -> list[tuple[str, str]]:
             rows.append((title, f'{last_mean([v for _, v in curve], 0.5):.3f} s'))
     if memory := run.curves.get('memory'):
         rows.append(('GPU memory, peak', f'{max(v for _, v in memory):,.0f} MB'))
+    hosts = [v.host_memory for v in run.validations if v.host_memory is not None]
+    if hosts:
+        rows.append(('Host memory, peak', f'{max(hosts):,.0f} MB, without workers'))
     if run.start:
         for each in run.start.sets:
             steps = run.iteration - (run.start.burn_in if each.name.startswith('unlabelled') else 0)

@@ -126,6 +126,7 @@ class Validation:
         nets (dict[str, NetRecord]): By ``'student'`` and ``'teacher'``; a plain model is a student.
         worst (list[WorstImage]): Images of the student, the worst first.
         monitor (MonitorRecord | None): Quality of pseudo-labels.
+        host_memory (float | None): Most memory of the first process so far, without its workers, in MB.
     """
 
     iteration: int
@@ -133,6 +134,7 @@ class Validation:
     nets: dict[str, NetRecord]
     worst: list[WorstImage] = field(default_factory=list)
     monitor: MonitorRecord | None = None
+    host_memory: float | None = None
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,7 @@ def read_validation(path: Path) -> Validation:
         nets={name: NetRecord(**net) for name, net in content['nets'].items()},
         worst=[WorstImage(**each) for each in content['worst']],
         monitor=None if monitor is None else MonitorRecord(**monitor),
+        host_memory=content.get('host_memory'),
     )
 
 

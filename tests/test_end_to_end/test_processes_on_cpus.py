@@ -8,8 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
+
+from mmseg_contrast.report.measures import iou_of
+from mmseg_contrast.report.run_data import read_run
 
 from .conftest import MAX_ITERS, TOOLS
 
@@ -58,6 +63,23 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(pair):
     code, printed = launch(pair, 'dist_train.sh', *arguments)
     assert code == 0, printed[-3000:]
     pair.assert_same_end('pair', 'pair_resumed')
+
+
+def test_the_report_counts_the_pixels_of_all_processes(pair):
+    folder = pair.work_dirs / 'pair'
+    assert (folder / 'report.html').is_file()
+    [log] = folder.glob('*/*.log')
+    assert 'ReportHook:' not in log.read_text()
+    record = read_run(folder).validations[-1]
+    masks = (pair.root / 'data').rglob('annotations/val/*.png')
+    known = sum(int((cv2.imread(str(path), 0) != 255).sum()) for path in masks)
+    assert known > 0
+    for net in ('student', 'teacher'):
+        confusion = np.array(record.nets[net].confusion)
+        assert confusion.sum() == known
+        assert record.metrics[f'{net}/mIoU'] == pytest.approx(
+            100 * np.nanmean(iou_of(confusion)), abs=0.01
+        )
 
 
 def test_the_test_has_the_scores_of_one_process(pair):

@@ -98,6 +98,18 @@ def test_every_number_of_a_class_is_its_own(full_run):
     assert ['0.8'] in reader.table_row('<script>alert(1)</script>')
 
 
+def test_time_memory_and_passes(make_run, make_net):
+    run = make_run({'memory': [(50, 900.0), (100, 1234.0)]}, burn_in=100)
+    run.validations = [Validation(1000, {}, {'student': make_net()}, host_memory=2048.4)]
+    text = ''.join(PageReader(render([run])).text)
+    assert 'A step1.000 s' in text and 'of which waiting for images0.010 s' in text
+    assert 'GPU memory, peak1,234 MB' in text
+    assert 'Host memory, peak2,048 MB, without workers' in text
+    # 1,000 steps of 4 of 10 images, and 900 of 4 of 100 after the burn-in
+    assert 'Labelled400.0 passes over 10 images, 4 a step' in text
+    assert 'Unlabelled36.0 passes over 100 images, 4 a step' in text
+
+
 def test_confusions_are_in_percent_of_the_true_class(full_run):
     reader = PageReader(render([full_run]))
     assert reader.table_row('<script>alert(1)</script>', 2) == [['road/lane', '50.0']]

@@ -45,6 +45,7 @@ def test_a_validation_comes_back_and_what_is_no_number_is_null(tmp_path):
         nets={'student': net},
         worst=[WorstImage('a.png', 0.1, 'i.jpg', 't.jpg', 'p.jpg')],
         monitor=MonitorRecord(2, [[1.0, 0.0], [0.0, 1.0]]),
+        host_memory=512.5,
     )
     path = tmp_path / 'deep' / 'validation.json'
     write_record(path, record)
@@ -53,6 +54,7 @@ def test_a_validation_comes_back_and_what_is_no_number_is_null(tmp_path):
     read = read_validation(path)
     assert read.nets['student'].within == [0.25, None]
     assert read.nets['student'].between == 0.5
+    assert read.host_memory == 512.5
     assert (read.worst, read.monitor) == (record.worst, record.monitor)
 
 

@@ -195,6 +195,7 @@ class ReportHook(Hook):
             nets={net: each.record() for net, each in counts.items()},
             worst=worst,
             monitor=self._measure(runner),
+            host_memory=_host_memory(),
         )
         write_record(folder / f'validation_{runner.iter:08d}.json', record)
 
@@ -286,6 +287,15 @@ def _device() -> str:
     if torch.cuda.is_available():
         return f'{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}'
     return f'CPU, {torch.get_num_threads()} threads'
+
+
+def _host_memory() -> float | None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1 if sys.platform == 'darwin' else 1024  # bytes there, kilobytes on Linux
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
 def _meta(dataset: Any, runner: Runner) -> tuple[list[str], list[list[int]]]:

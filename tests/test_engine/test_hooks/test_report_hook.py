@@ -66,6 +66,7 @@ def test_a_training_writes_its_report(tmp_path):
     assert [v.iteration for v in run.validations] == [2, 4]
     assert [step.iteration for _, step in run.pictures] == [1, 4]
     assert run.start.classes == ['a', 'b', 'c']
+    assert 50 < run.validations[-1].host_memory < 100_000, 'megabytes'
     assert (run.start.max_iters, run.start.seed, run.start.iteration) == (4, 0, 0)
 
 
