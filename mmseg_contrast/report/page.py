@@ -110,7 +110,10 @@ def signed(value: float | None, digits: int = 1) -> str:
         value (float | None): The difference.
         digits (int): Digits behind the point.
     """
-    return UNKNOWN if _unknown(value) else f'{value:+.{digits}f}'.replace('-', MINUS)
+    if _unknown(value):
+        return UNKNOWN
+    text = f'{value:+.{digits}f}'
+    return text.replace('-', MINUS) if float(text) else text[1:]
 
 
 def _unknown(value: float | None) -> bool:

@@ -57,7 +57,7 @@ def teacher_below_student(run: RunData) -> Iterator[Advice]:
         run (RunData): The run.
     """
     scores = run.scores
-    if 'teacher' not in scores or _in_burn_in(run):
+    if 'teacher' not in scores or _in_burn_in(run, scores['teacher'][-1][0]):
         return
     teacher, student = scores['teacher'][-1][1], scores['student'][-1][1]
     if teacher <= student - NOTABLE:
@@ -312,7 +312,7 @@ def labels_are_wrong(run: RunData) -> Iterator[Advice]:
         run (RunData): The run.
     """
     monitor = run.validations[-1].monitor if run.validations else None
-    if monitor is None or _in_burn_in(run):
+    if monitor is None or _in_burn_in(run, run.validations[-1].iteration):
         return
     confusion = np.array(monitor.all if monitor.kept is None else monitor.kept)
     precision = precision_of(confusion)
@@ -381,8 +381,8 @@ RULES: tuple[Callable[[RunData], Iterator[Advice]], ...] = (
 )
 
 
-def _in_burn_in(run: RunData) -> bool:
-    return run.start is not None and run.iteration <= run.start.burn_in
+def _in_burn_in(run: RunData, iteration: int) -> bool:
+    return run.start is not None and iteration <= run.start.burn_in
 
 
 def _score_name(run: RunData, net: str) -> str:

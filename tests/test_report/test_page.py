@@ -172,7 +172,7 @@ def test_numbers_as_they_are_written():
         UNKNOWN,
     ]
     assert [number(v) for v in (0.012345, 123456.0, 7, None)] == ['0.0123', '123,456', '7', UNKNOWN]
-    assert [signed(v) for v in (1.25, -0.5, None)] == ['+1.2', f'{MINUS}0.5', UNKNOWN]
+    assert [signed(v) for v in (1.25, -0.5, -0.04, None)] == ['+1.2', f'{MINUS}0.5', '0.0', UNKNOWN]
 
 
 def test_the_page_is_written(full_run, tmp_path):

@@ -179,6 +179,14 @@ def test_wrong_pseudo_labels_of_monitored_images(make_run):
     assert advise(make_run(monitor=MonitorRecord(4, right, right))) == []
 
 
+def test_labels_of_the_burn_in_are_not_judged(make_run):
+    wrong = [[8.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0, 9.0, 9.0]]
+    run = make_run(monitor=MonitorRecord(4, wrong, wrong), burn_in=1000, max_iters=2000)
+    run.curves['lr'] = [*run.curves['lr'], (1050, 0.0)]
+    assert run.iteration == 1050, 'the last validation was in the burn-in'
+    assert advise(run) == []
+
+
 def test_waiting_for_data(make_run):
     advice = only(make_run({'data_time': flat(0.4)}))
     assert advice.evidence == '0.40 s of the 1.00 s of a step.'

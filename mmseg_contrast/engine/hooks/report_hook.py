@@ -262,7 +262,7 @@ def _describe_start(runner: Runner) -> Start:
         sets=_describe_sets(runner.train_dataloader),
         environment={
             'Device': _device(),
-            'System': platform.platform(terse=True),
+            'System': f'{platform.system()} {platform.machine()}',
             'Python': platform.python_version(),
             'mmseg_contrast': __version__,
             **installed_versions(),
