@@ -34,12 +34,15 @@ extensions = [
 exclude_patterns = ['_build', '_ext', 'pictures/*.py']
 
 # Pages
+# A pattern in a table of contents may find nothing yet.
+suppress_warnings = ['toc.empty_glob']
 myst_enable_extensions = ['dollarmath', 'deflist', 'colon_fence']
 myst_heading_anchors = 4
 # `repository_files` gives links to files outside of the site this scheme.
 myst_url_schemes = {'http': None, 'https': None, 'mailto': None, 'repository': '{{path}}'}
 
 # API
+add_module_names = False
 autodoc_default_options = {'members': True, 'show-inheritance': True}
 autodoc_member_order = 'bysource'
 autodoc_typehints = 'none'  # Args says more

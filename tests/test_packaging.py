@@ -65,7 +65,7 @@ def test_requirements_agree_with_the_import_check():
 def test_tested_set_pins_everything_that_is_required():
     tested = dict(line.split('==') for line in requirements('tested'))
     assert next(iter(tested)) == 'torch'
-    for name in ('runtime', 'onedl', 'transformers', 'demo', 'polygons', 'tests'):
+    for name in ('runtime', 'onedl', 'transformers', 'demo', 'polygons', 'tests', 'docs'):
         for line in requirements(name):
             assert re.split('[<>=]', line)[0] in tested, line
 

@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import re
 import subprocess
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
@@ -137,17 +138,23 @@ def test_the_helpers_find_what_is_wrong(tmp_path):
 
 def test_each_page_is_in_the_site():
     """In the table of contents of the first page, or of the page of its folder."""
-    index = (ROOT / 'docs' / 'index.md').read_text(encoding='utf-8')
-    for page in ROOT.glob('docs/**/*.md'):
-        name = str(page.relative_to(ROOT / 'docs').with_suffix(''))
-        if name == 'index' or (page.parent.name == 'data' and page.name != 'README.md'):
-            continue
-        beside = page.parent / 'index.md'
-        listed = re.search(rf'^{name}$', index, re.MULTILINE) or (
-            beside.is_file()
-            and re.search(rf'^{page.stem}$', beside.read_text(encoding='utf-8'), re.MULTILINE)
-        )
-        assert listed, f'{name}: add it to a toctree of docs/index.md'
+
+    def listed(page):
+        text = page.read_text(encoding='utf-8')
+        blocks = re.findall(r'^```\{toctree\}\n(.*?)^```', text, re.DOTALL | re.MULTILINE)
+        return [
+            line for block in blocks for line in block.splitlines() if line[:1] not in ('', ':')
+        ]
+
+    docs = ROOT / 'docs'
+    tables = [docs / 'index.md', *docs.glob('*/index.md')]
+    entries = [
+        str((page.parent / line).relative_to(docs)) for page in tables for line in listed(page)
+    ]
+    for page in docs.rglob('*.md'):
+        name = str(page.relative_to(docs).with_suffix(''))
+        known = name == 'index' or any(fnmatchcase(name, entry) for entry in entries)
+        assert known, f'{name}: add it to a toctree of docs/index.md'
 
 
 def test_api_pages_cover_what_is_registered():
