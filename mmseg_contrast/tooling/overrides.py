@@ -68,6 +68,7 @@ _FREE_DICTS = {
         'dcn_offset_lr_mult',
         'bypass_duplicate',
         # of the layer-wise constructors
+        'layer_decay',
         'num_layers',
         'decay_rate',
         'decay_type',

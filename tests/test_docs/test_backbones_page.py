@@ -41,3 +41,12 @@ def test_the_command_line_freezes_a_backbone():
         KeyError, match=r'there is no key norm_evil in model\.backbone; did you mean'
     ):
         read_config(frozen, {'model.backbone.norm_evil': True})
+
+
+def test_the_command_line_lowers_rates_by_layer():
+    changes = {
+        'optim_wrapper.constructor': 'LayerDecayConstructor',
+        'optim_wrapper.paramwise_cfg.layer_decay': 0.9,
+    }
+    rules = read_config(CONFIG, changes).optim_wrapper.paramwise_cfg
+    assert (rules.layer_decay, rules.custom_keys.backbone.lr_mult) == (0.9, 0.2)
