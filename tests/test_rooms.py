@@ -15,6 +15,7 @@ ROOMS = (
     'problem',
     'arguments',
     'files',
+    'config_text',
     'run_folder',
     'scalars',
     'structures',

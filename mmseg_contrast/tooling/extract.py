@@ -5,7 +5,6 @@ A checkpoint of the semi-supervised segmentor holds the student under the keys o
 of the two, leave out what serves training alone, and write the config that fits.
 """
 
-import ast
 import inspect
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.models import EncoderDecoder, SegDataPreProcessor
 from torch import Tensor
 
+from ..config_text import read_config_text
 from ..structures.step import BRANCHES
 from .checkpoint import without_initial_weights
 
@@ -112,39 +112,6 @@ def select_branch(
     return {renumber(key): value for key, value in weights.items()}, kept
 
 
-def parse_config(text: str) -> dict[str, Any]:
-    """Read the text of a config as data, without executing it.
-
-    Args:
-        text (str): What ``Config.pretty_text`` writes: assignments of literals and ``dict(...)``.
-
-    Returns:
-        dict[str, Any]: The config.
-
-    Raises:
-        ValueError: If the text is anything else.
-    """
-
-    def value_of(node: ast.expr) -> Any:
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == 'dict':
-            # dict(a=1) or, for keys that are no names, dict({'a.b': 1})
-            pairs = {k: v for arg in node.args for k, v in value_of(arg).items()}
-            return {**pairs, **{item.arg: value_of(item.value) for item in node.keywords}}
-        if isinstance(node, ast.Dict):
-            return {value_of(k): value_of(v) for k, v in zip(node.keys, node.values)}
-        if isinstance(node, (ast.List, ast.Tuple)):
-            items = [value_of(item) for item in node.elts]
-            return items if isinstance(node, ast.List) else tuple(items)
-        return ast.literal_eval(node)
-
-    config = {}
-    for statement in ast.parse(text).body:
-        if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
-            raise ValueError(f'line {statement.lineno} of the config is no assignment')
-        config[statement.targets[0].id] = value_of(statement.value)
-    return config
-
-
 def _class_of(name: Any) -> type | None:
     """Return the class of this package that is registered under a name.
 
@@ -233,7 +200,7 @@ def plain_config(config: Mapping[str, Any], auxiliary_heads: list[int] | None) -
     """Turn the config of a semi-supervised run into a plain one for validation and test.
 
     Args:
-        config (Mapping[str, Any]): As from :func:`parse_config`.
+        config (Mapping[str, Any]): As from :func:`read_config_text`.
         auxiliary_heads (list[int] | None): Indices of the auxiliary heads to keep, as from
             :func:`select_branch`.
 
@@ -314,7 +281,7 @@ def extract(checkpoint: Mapping[str, Any], branch: str) -> tuple[dict[str, Any],
     if 'cfg' not in meta:
         raise ValueError("the checkpoint holds no config (meta.cfg): MMEngine's runner writes one")
     weights, heads = select_branch(checkpoint['state_dict'], branch)
-    config = plain_config(parse_config(meta['cfg']), heads)
+    config = plain_config(read_config_text(meta['cfg']), heads)
     kept = {key: meta[key] for key in ('dataset_meta', 'iter', 'epoch') if key in meta}
     return {'meta': {**kept, 'cfg': Config(config).pretty_text}, 'state_dict': weights}, config
 

@@ -3,7 +3,6 @@ import torch
 
 from mmseg_contrast.tooling.extract import (
     own_types,
-    parse_config,
     plain_config,
     plain_dataset,
     select_branch,
@@ -61,25 +60,6 @@ def test_select_branch_errors():
         select_branch(state(), 'teacher')
     with pytest.raises(ValueError, match="unknown branch 'ema'"):
         select_branch(state(), 'ema')
-
-
-def test_parse_config_reads_what_mmengine_writes():
-    from mmengine.config import Config
-
-    config = {
-        'a': {'type': 'X', 'n': -1, 's': (1, 2.5), 'l': [{'b': None}, True]},
-        'keys': {'with.dot': {'lr_mult': 0.1}},
-        'quoted': 'it\'s "quoted"',
-    }
-    assert parse_config(Config(config).pretty_text) == config
-
-
-def test_parse_config_does_not_execute(tmp_path):
-    with pytest.raises(ValueError, match='malformed node'):
-        parse_config(f"a = __import__('os').mkdir({str(tmp_path / 'ran')!r})")
-    with pytest.raises(ValueError, match='line 2 of the config is no assignment'):
-        parse_config('a = 1\nimport os')
-    assert not (tmp_path / 'ran').exists()
 
 
 def test_plain_dataset_states_what_the_class_knew():

@@ -8,6 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
+from ...config_text import read_config_text
 from ...datasets.scan import parts_of, random_numbers_kept, source_of
 from ...models.segmentors import ContrastivePretrainer
 from ...problem import Problem, SetupError
@@ -165,10 +166,21 @@ class CheckSetupHook(Hook):
             raise SetupError(Problem('checkpoint', what, 'save model.state_dict() there'))
         self.untrained = missing_weights(loaded, own)
         if runner._resume:
-            text = checkpoint.get('meta', {}).get('cfg')
-            if text:
-                _raise_first(check_resumed(Config.fromstring(text, '.py'), runner.cfg))
+            self._check_resumed(runner, checkpoint.get('meta', {}).get('cfg'))
         _raise_first(check_state_dict(loaded, own))
+
+    def _check_resumed(self, runner: Runner, text: str | None) -> None:
+        # Read as data: no text of a checkpoint is run.
+        if text:
+            try:
+                old = Config(read_config_text(text))
+            except (ValueError, SyntaxError) as error:
+                runner.logger.warning(
+                    'The config in the checkpoint is not compared with this one, since it does not '
+                    f'consist of plain values: {error}.'
+                )
+            else:
+                _raise_first(check_resumed(old, runner.cfg))
 
     def before_test(self, runner: Runner) -> None:
         """Refuse to predict with weights that nothing has trained.

@@ -420,3 +420,13 @@ def test_a_module_in_the_place_of_its_weights_is_told():
         ValueError, match=r'its state_dict is a Linear and not a dict of weights; save'
     ):
         CheckSetupHook().after_load_checkpoint(runner, {'state_dict': torch.nn.Linear(1, 1)})
+
+
+def test_the_text_of_a_checkpoints_config_is_not_run(tmp_path):
+    hook, told = CheckSetupHook(), []
+    runner = SimpleNamespace(cfg=Config({}), logger=SimpleNamespace(warning=told.append))
+    hook._check_resumed(runner, f"a = __import__('os').mkdir({str(tmp_path / 'ran')!r})")
+    assert not (tmp_path / 'ran').exists()
+    assert len(told) == 1 and 'is not compared with this one' in told[0]
+    with pytest.raises(ValueError, match='optim_wrapper'):
+        hook._check_resumed(runner, "optim_wrapper = dict(type='OptimWrapper')")
