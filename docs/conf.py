@@ -34,8 +34,6 @@ extensions = [
 exclude_patterns = ['_build', '_ext', 'pictures/*.py']
 
 # Pages
-# A pattern in a table of contents may find nothing yet.
-suppress_warnings = ['toc.empty_glob']
 myst_enable_extensions = ['dollarmath', 'deflist', 'colon_fence']
 myst_heading_anchors = 4
 # `repository_files` gives links to files outside of the site this scheme.

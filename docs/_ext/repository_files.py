@@ -18,6 +18,7 @@ from sphinx.util import logging
 
 LINK = re.compile(r'(?<=\]\()(?![a-z]+:|#)([^)\s#]+)(#[^)\s]*)?(?=\))')
 PAGE = re.compile(r'<!-- page: (\S+) -->\n*$')
+PATTERN = re.compile(r'^\S+\*\n', re.MULTILINE)
 FENCE = re.compile(r'^ *```.*?^ *```', re.DOTALL | re.MULTILINE)
 HIGHLIGHTED = {'.py', '.sh', '.yml', '.yaml', '.md'}
 SHOWN = {'.html'}
@@ -44,6 +45,9 @@ def resolve(app: Sphinx, name: str, source: list[str]) -> None:
     if not page.is_file():
         return
     folder, text = page.parent, source[0]
+    if name == 'index':
+        # Sphinx warns of a pattern that finds nothing, and some pages are made by later work.
+        text = PATTERN.sub(lambda m: m[0] if [*DOCS.glob(f'{m[0].strip()}.md')] else '', text)
     if found := PAGE.match(text):
         origin = (folder / found[1]).resolve()
         folder, text = origin.parent, origin.read_text(encoding='utf-8')
