@@ -175,3 +175,144 @@ def folders(root: Path, write, number=8, labeled=4, suffix='.jpg'):
     photos(root / 'photos', number, suffix)
     masks(root / 'masks', write, labeled)
     return root / 'photos', root / 'masks'
+
+
+def with_a_file_of_colors(root):
+    folders(root, of_colors)
+    (root / 'masks/labelmap.txt').write_text('soil:0,0,0::\nweed:255,0,0::\ncrop:0,128,0::\n')
+    (root / 'masks/other.txt').write_text('soil 0 0 0\nweed 255 0 0\n')
+
+
+def with_several_suffixes(root):
+    folders(root, of_ids)
+    for index, suffix in ((0, '.JPG'), (1, '.PNG'), (7, '.bmp')):
+        (root / f'photos/p{index}.jpg').unlink()
+        photo(root / f'photos/p{index}{suffix}', seed=50 + index)
+
+
+def with_16_bits_in_three_channels(root):
+    """Photos that Pillow cannot read."""
+    import cv2
+
+    folders(root, of_ids)
+    for path in sorted((root / 'photos').iterdir()):
+        pixels = np.random.default_rng(int(path.stem[1:])).integers(0, 65535, (*SIZE, 3))
+        cv2.imwrite(str(path.with_suffix('.tif')), pixels.astype(np.uint16))
+        path.unlink()
+
+
+def with_photos_of_many_kinds(root):
+    """Grey, with transparency, with a palette, of other sizes, with blanks and umlauts in the name."""
+    folders(root, of_ids, suffix='.png')
+    with Image.open(root / 'photos/p0.png') as image:
+        for name, mode in (('p0', 'L'), ('p5', 'RGBA'), ('p6', 'P')):
+            image.convert(mode).save(root / f'photos/{name}.png')
+    photo(root / 'photos/ein Foto für alle.png', (70, 50), seed=90)
+
+
+def with_a_turned_photo(root):
+    folders(root, of_ids)
+    photo(root / 'photos/p0.jpg', orientation=6)
+    of_ids(root / 'masks/p0.png', classes((64, 48)))
+
+
+def with_everything_broken_that_can_be(root):
+    """Four masks can be used; the rest is left out."""
+    folders(root, of_ids, number=16, labeled=9)
+    (root / 'photos/p4.jpg').write_bytes(b'')
+    (root / 'photos/p5.jpg').write_text('<html>')
+    (root / 'photos/p12.jpg').write_bytes((root / 'photos/p13.jpg').read_bytes()[:300])
+    (root / 'masks/p6.png').write_bytes(b'')
+    of_ids(root / 'masks/p7.png', classes((40, 64)))
+    save(root / 'masks/p8.png', np.full(SIZE, 255, np.uint8))
+    of_ids(root / 'masks/nobody.png', classes())
+    (root / 'photos/.hidden.jpg').write_bytes(b'')
+    (root / 'photos/Thumbs.db').write_bytes(b'')
+
+
+def with_polygons_of_coco(root):
+    photos(root / 'photos')
+    coco(root / 'masks/instances.json')
+
+
+def with_masks_beside_the_photos(root):
+    photos(root / 'photos')
+    masks(root / 'photos', lambda path, ids: of_ids(path.with_name(f'{path.stem}_mask.png'), ids))
+    (root / 'masks').symlink_to(root / 'photos')
+
+
+def with_one_bad_id(root):
+    """The mask that is wrong is the last of many."""
+    folders(root, of_ids, number=44, labeled=40)
+    save(root / 'masks/p39.png', np.full(SIZE, 77, np.uint8))
+
+
+def _of(write):
+    return lambda root: folders(root, write)
+
+
+#: Folders of which a project is made that trains: what writes them, what is said of them, their classes.
+TRAINS = {
+    'class ids': (_of(of_ids), '', 3),
+    '0 and 255': (_of(of_zero_and_255), '', 2),
+    'colours': (_of(of_colors), '', 3),
+    'colours with names': (with_a_file_of_colors, '', 3),
+    'colours, one of which is no class': (_of(of_colors), '--ignore 0,0,0', 2),
+    'palette': (_of(of_palette), '', 3),
+    'palettes that differ': (_of(of_palettes_that_differ), '', 3),
+    '16 bits': (_of(of_16_bits), '', 3),
+    'greys': (_of(of_greys), '', 3),
+    'greys, 255 is a class': (_of(of_greys_with_255), '--ignore none', 3),
+    'class and instance': (_of(of_class_and_instance), '--encoding class-instances', 3),
+    'instances': (_of(of_instances), '--encoding instances', 2),
+    'equal channels': (_of(of_equal_channels), '', 3),
+    'transparency': (_of(of_transparency), '', 2),
+    'whole floats': (_of(of_whole_floats), '', 3),
+    'LabelMe': (_of(of_labelme), '', 3),
+    'COCO': (with_polygons_of_coco, '', 3),
+    'ids from 1 on': (_of(lambda path, ids: of_ids(path, ids + 1)), '', 3),
+    'zero is no class': (_of(of_ids), '--ignore 0 --classes weed crop', 2),
+    'several suffixes': (with_several_suffixes, '', 3),
+    '16 bits in three channels': (with_16_bits_in_three_channels, '', 3),
+    'photos of many kinds': (with_photos_of_many_kinds, '', 3),
+    'a turned photo': (with_a_turned_photo, '', 3),
+    'broken files': (with_everything_broken_that_can_be, '', 3),
+    'masks beside the photos': (with_masks_beside_the_photos, '', 3),
+}
+
+#: Folders that cannot be used, what is said of them, and the sentence: the file, and what to do.
+TOLD = {
+    '255 may be a class': (_of(of_greys_with_255), '', 'masks/p0.png: .*; give --ignore 255'),
+    'instances': (_of(of_instances), '', 'masks/p3.png: .*; give --encoding instances'),
+    'class and instance': (_of(of_class_and_instance), '', 'p0.png: .*; give --encoding class-ins'),
+    'blends': (_of(of_blends), '', r'masks/p\d.png: .*; export masks as PNG'),
+    'JPEG': (_of(of_jpeg), '', r'masks/p\d.jpg: .*; export masks as PNG'),
+    'fractions': (_of(of_fractions), '', 'masks/p0.tif: .*; save whole class ids'),
+    'no pair': (
+        _of(lambda path, ids: of_ids(path.with_stem('x' + path.stem), ids)),
+        '',
+        'photos: .*',
+    ),
+    'one bad id': (with_one_bad_id, '--classes a b c', 'masks/p39.png: .*77.*; name each number'),
+    'too few names': (_of(of_ids), '--classes a b', 'masks/p0.png: .*; name each number'),
+    'an unknown colour': (
+        with_a_file_of_colors,
+        '--classes masks/other.txt',
+        'masks/p0.png: the mask has the colour .*; add it there, or give --ignore',
+    ),
+    'one label': (
+        lambda root: folders(root, of_ids, labeled=1),
+        '',
+        'validation: .*; label one more',
+    ),
+    'two labels': (
+        lambda root: folders(root, of_ids, labeled=2),
+        '',
+        'photos: 1 photo .*; label more',
+    ),
+    'no masks': (
+        lambda root: folders(root, of_ids, labeled=0),
+        '',
+        'masks: there is no such folder',
+    ),
+}

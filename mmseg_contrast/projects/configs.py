@@ -138,14 +138,16 @@ def dataset_text(
     """
     masks = '"{{ fileDirname }}/annotations"' if folders.masks is None else repr(str(folders.masks))
     longer, shorter = choices.photo
-    views = choices.steps * 4 / max(1, numbers.train)
+    # as the recipes have it, with fewer in a small memory and of few labels
+    step = min(2 if choices.halve_batch else 4, numbers.train)
+    views = choices.steps * step / numbers.train
     size = _comment(
         f'Photos have {longer} x {shorter} pixels in the middle and are read at image_scale (longer side, '
         f'shorter side), which training varies from half to double. crop_size is height and width of what '
         f'a step sees, chosen for {machine}: larger shows more at once, and takes more memory.'
     )
     steps = _comment(
-        f'With 4 labelled images in a step, each of the {numbers.train} is seen {views:.0f} times.'
+        f'With {step} labelled images in a step, each of the {numbers.train} is seen {views:.0f} times.'
     )
     workers = _comment('Processes that load images.')
     return f"""{_HEADER}
@@ -196,21 +198,28 @@ _HEADER = """\
 # Written by mmseg-contrast init. Change what you like: a file that you have changed is not written again."""
 
 
-def training_text(recipe: Recipe, method: str, choices: Choices) -> str:
+def training_text(recipe: Recipe, method: str, choices: Choices, numbers: Numbers) -> str:
     """Write the config of a training.
 
     Args:
         recipe (Recipe): What it is made of.
         method (str): Name of the recipe, which may be that for labels alone.
         choices (Choices): Whether the batch is halved.
+        numbers (Numbers): How many photos there are; a batch holds each once.
     """
     path = recipe.configs / '_base_/recipes' / f'{method}.py'
     made = Config.fromfile(path)
-    batch, parts = made.batch_size, sum(made.source_ratio)
-    lines = []
-    if choices.halve_batch and batch >= 2 * parts:
-        half = batch // 2 // parts * parts
-        lines.append(f'batch_size = {half}  # half of the recipe, for a small memory')
+    ratio = made.source_ratio
+    most, lines = made.batch_size // sum(ratio), []
+    times = max(1, most // 2) if choices.halve_batch else most
+    times = min(times, *(n // share for n, share in zip((numbers.train, numbers.unlabeled), ratio)))
+    if times < 1:
+        what = f'a step takes {" + ".join(map(str, ratio))} images, and there are {numbers.train} labelled'
+        what += f' and {numbers.unlabeled} unlabelled ones for training'
+        raise SetupError(Problem(f'--method {method}', what, 'add images, or give another method'))
+    if times < most:
+        why = 'a small memory' if times == most // 2 and choices.halve_batch else 'so few images'
+        lines.append(f'batch_size = {times * sum(ratio)}  # fewer than in the recipe, for {why}')
     if 'optim_wrapper' not in Config.fromfile(recipe.net):
         lines.append("optimizer = dict(type='AdamW', lr=1e-3, weight_decay=0.01)")
         lines.append("optim_wrapper = dict(type='OptimWrapper', optimizer=optimizer)")

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ..datasets.files import IGNORE_INDEX, IMAGE_SUFFIXES, exif_orientation, unreadable
+from ..datasets.transforms import LoadImageFromFile
 from ..datasets.transforms.load_annotations import SIDEWAYS, check_size
 from ..files import sha256_of
 from ..problem import Problem, SetupError
@@ -280,6 +281,11 @@ def open_photo(path: Path) -> Photo:
             image.draft('RGB', (width // 8, height // 8))
             image.load()
             small = image.convert('RGB').convert('L').resize(_THUMBNAIL, Image.Resampling.BOX)
+    except UnidentifiedImageError:
+        # such as 16 bits in three channels, which training reads
+        pixels = LoadImageFromFile()({'img_path': str(path)})['img']
+        small = Image.fromarray(pixels).convert('L').resize(_THUMBNAIL, Image.Resampling.BOX)
+        height, width = pixels.shape[:2]
     except Exception as error:
         raise unreadable(str(path), error) from error
     size = (width, height) if exif_orientation(path) in SIDEWAYS else (height, width)

@@ -131,10 +131,12 @@ def make_project(request: Request, progress: Progress = lambda each, number, wha
     masks = [request.masks, *([request.val_masks] if request.val_masks else [])]
     findings = inspect(images, masks, question, progress)
     sides, not_listed = _sides(request, findings, own)
-    if not sides.train or not sides.val:
-        side, other = ('training', 'validation') if not sides.train else ('validation', 'training')
-        what = f'no photo with a mask is left for {side}: all are for {other}'
-        raise SetupError(Problem(str(request.images), what, 'label more, or give another --val'))
+    for side, names, least in (('training', sides.train, 2), ('validation', sides.val, 1)):
+        if len(names) < least:
+            what = f'{len(names) or "no"} photo with a mask is left for {side}, which needs {least}'
+            raise SetupError(
+                Problem(str(request.images), what, 'label more, or give another --val')
+            )
     choices = choose(
         [photo.size for photo in findings.photos.values()], len(sides.train), machine, request.steps
     )
@@ -145,7 +147,7 @@ def make_project(request: Request, progress: Progress = lambda each, number, wha
     if sides.unlabeled:
         configs['semi.py'] = request.recipe.method
     for name, method in configs.items():
-        own.write(name, training_text(request.recipe, method, choices))
+        own.write(name, training_text(request.recipe, method, choices, numbers))
     if findings.problems:
         own.write(LEFT_OUT, ''.join(f'{problem}\n' for problem in findings.problems))
     polygons = findings.encoding.what == 'polygons'

@@ -37,16 +37,14 @@ def choices(**changes):
 def written(tmp_path):
     """Write a project's configs and read one of them."""
 
-    def read(
-        method='c3semiseg', backbone='mobilenetv2', masks=Path('/m'), suffix='.jpg', **changes
-    ):
+    def read(method='c3semiseg', backbone='mobilenetv2', masks=Path('/m'), number=40, **changes):
         folder = tmp_path / "it's mine"
         folder.mkdir(exist_ok=True)
-        made = choices(**changes)
-        places = Folders(Path("/photos' home"), masks, suffix, '_m.png')
-        text = dataset_text(places, ENCODING, Numbers(40, 10, 300), made, Machine(None, 4))
+        made, numbers = choices(**changes), Numbers(number, 10, 300)
+        places = Folders(Path("/photos' home"), masks, '.jpg', '_m.png')
+        text = dataset_text(places, ENCODING, numbers, made, Machine(None, 4))
         (folder / 'dataset.py').write_text(text)
-        text = training_text(Recipe(CONFIGS, method, backbone), method, made)
+        text = training_text(Recipe(CONFIGS, method, backbone), method, made, numbers)
         (folder / 'train.py').write_text(text)
         assert len(text.splitlines()) <= 15
         return Config.fromfile(folder / 'train.py'), folder
@@ -94,6 +92,17 @@ def test_a_small_gpu_halves_the_batch(written):
         type='MultiSourceSampler', batch_size=3, source_ratio=[2, 1]
     )
     assert written('supervised', halve_batch=True)[0].train_dataloader.batch_size == 2
+
+
+def test_a_batch_holds_each_image_once(written):
+    assert written(number=3)[0].train_dataloader.batch_size == 6
+    assert written('memory_bank', number=3)[0].train_dataloader.batch_size == 3
+    assert written('supervised', number=3)[0].train_dataloader.batch_size == 3
+    assert 'each of the 3 is seen 60 times' in (written(number=3)[1] / 'dataset.py').read_text()
+    with pytest.raises(
+        SetupError, match=r'--method memory_bank: a step takes 2 \+ 1 images, and there'
+    ):
+        written('memory_bank', number=1)
 
 
 @pytest.mark.parametrize(('backbone', 'lr'), [('mobilenetv2', 5e-4), ('fpn_r18-narrow', 1e-3)])
