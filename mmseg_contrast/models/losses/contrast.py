@@ -11,6 +11,10 @@ from torch import Tensor
 
 from ..device import reading_is_free, without_autocast
 
+#: Numbers in a tile by kind of device: 4 MiB of float32 on a CPU. Launches cost most on a GPU, cache misses
+#: and memory on a CPU.
+TILE_NUMBERS = {'cpu': 2**20, 'cuda': 2**26}
+
 
 def refuse_create_graph(place: str) -> None:
     """Raise in a backward pass that will itself be differentiated: a closed-form gradient cannot be.
@@ -221,7 +225,7 @@ def _counted_rows(share: Tensor) -> Tensor:
 
 
 def _tile_rows(num_keys: int, device: torch.device) -> int:
-    # Launches cost most on a GPU, cache misses and memory on a CPU: tiles of 256 and 4 MiB of float32,
-    # on a CPU with 96 rows at least, since products of fewer are slow.
-    least, most, budget = (96, 256, 2**20) if device.type == 'cpu' else (32, 4096, 2**26)
-    return max(least, min(most, budget // max(num_keys, 1)))
+    # Tiles of 256 rows at most on a CPU, and of 96 at least, since products of fewer are slow.
+    least, most = (96, 256) if device.type == 'cpu' else (32, 4096)
+    numbers = TILE_NUMBERS.get(device.type, TILE_NUMBERS['cuda'])
+    return max(least, min(most, numbers // max(num_keys, 1)))

@@ -19,6 +19,9 @@ from .contrast import refuse_create_graph
 
 #: Fewer rows make a poor matrix product.
 MIN_ROWS = 64
+#: Numbers in a tile by kind of device: 2 MiB of float32 on a CPU, else 128 MiB. Launches cost most on a GPU,
+#: cache misses on a CPU.
+TILE_NUMBERS = {'cpu': 2**19, 'cuda': 2**25}
 VARIANTS = ('within_image', 'batch', 'hybrid')
 
 #: Below it, the exponentials of unit vectors leave the range of float64.
@@ -405,9 +408,8 @@ def _between(
 
 
 def _tile_size(device: torch.device) -> int:
-    """Return how many numbers a tile may hold: 2 MiB of float32 on a CPU, else 128 MiB."""
-    # Launches cost most on a GPU, cache misses on a CPU.
-    return 2**19 if device.type == 'cpu' else 2**25
+    """Return how many numbers a tile may hold."""
+    return TILE_NUMBERS.get(device.type, TILE_NUMBERS['cuda'])
 
 
 def _slices(length: int, step: int) -> Iterator[slice]:

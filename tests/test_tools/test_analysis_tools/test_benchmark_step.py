@@ -2,13 +2,11 @@ import csv
 from pathlib import Path
 
 import pytest
-import torch
 from mmengine.config import Config
 from mmengine.logging import MessageHub
 from mmengine.registry import init_default_scope
-from mmseg.registry import MODELS
 
-from mmseg_contrast.models.decode_heads import ContrastHead
+from mmseg_contrast.tooling.training_step import images_of_a_step
 
 TOOL = 'analysis_tools/benchmark_step.py'
 CONFIGS = Path(__file__).parents[3] / 'configs'
@@ -65,7 +63,7 @@ def test_configs_of_any_kind_side_by_side(load_tool, tmp_path):
     for config, form, milli in rows:
         assert milli > 0
         forms.setdefault(config, []).append(form)
-    images = [tool.images_of_a_step(Config.fromfile(config)) for config in configs]
+    images = [images_of_a_step(Config.fromfile(config)) for config in configs]
     assert list(forms) == [
         f'{Path(name).name}, {labeled} + {unlabeled} images'
         for name, (labeled, unlabeled) in zip(names, images)
@@ -73,7 +71,7 @@ def test_configs_of_any_kind_side_by_side(load_tool, tmp_path):
     all_forms = [tool.WHOLE, tool.NO_CONTRAST, tool.PLAIN, tool.AVERAGE]
     assert list(forms.values()) == [[tool.WHOLE], [tool.WHOLE], all_forms, [tool.WHOLE]]
     assert images[0][1] == images[3][1] == 0 < images[2][1]
-    chosen = [tool.images_of_a_step(Config.fromfile(config), [2, 3]) for config in configs]
+    chosen = [images_of_a_step(Config.fromfile(config), [2, 3]) for config in configs]
     assert chosen == [(2, 0), (2, 3), (2, 3), (2, 0)]
 
 
@@ -101,54 +99,7 @@ def test_variants_are_measured_beside_what_they_change(load_tool, tmp_path, caps
     assert '--variant: model.loss_size is no KEY=VALUE' in capsys.readouterr().err
 
 
-def test_forms_see_the_same_images(load_tool):
-    tool = load_tool(TOOL)
-    cfg = Config.fromfile(CONFIGS / 'c3semiseg/c3semiseg_mosaic.py')
-    cfg.model.data_preprocessor.size = (32, 32)
-    hub = MessageHub.get_current_instance()
-    hub.update_info('iter', cfg.train_cfg.max_iters - 1)
-    step = tool.Step(cfg, tool.random_batch(cfg, 2, 3), 'cpu')
-    assert step.shapes() == (torch.Size([5, 3, 32, 32]), torch.Size([3, 3, 32, 32]))
-
-
-@pytest.mark.parametrize('method', ['memory_bank', 'csc'])
-def test_banks_are_full(load_tool, method):
-    tool = load_tool(TOOL)
-    cfg = Config.fromfile(CONFIGS / f'{method}/{method}_mosaic.py')
-    cfg.model.data_preprocessor.size = (32, 32)
-    (bank,) = tool.Step(cfg, tool.random_batch(cfg, 2, 3), 'cpu').banks
-    assert (bank.count == bank.size).all()
-    if method == 'csc':
-        torch.testing.assert_close(bank.sums, bank.rows.sum(1), rtol=1e-4, atol=1e-4)
-
-
-def test_contrast_is_removed_from_a_copy(load_tool):
-    tool = load_tool(TOOL)
-    cfg = Config.fromfile(CONFIGS / 'c3semiseg/c3semiseg_mosaic.py')
-    before = cfg.model.to_dict()
-    bare = MODELS.build(tool.without_contrast(cfg).model)
-    assert not any(isinstance(module, ContrastHead) for module in bare.modules())
-    assert cfg.model.to_dict() == before
-    assert tool.without_contrast(tool.without_contrast(cfg)) is None
-
-
-def test_a_step_of_unknown_images_is_one_sentence(load_tool):
-    cfg = Config.fromfile(CONFIGS / 'c3semiseg/c3semiseg_mosaic.py')
-    cfg.train_dataloader.sampler = None
-    with pytest.raises(ValueError, match='does not mix two sources'):
-        load_tool(TOOL).images_of_a_step(cfg)
-
-
 def test_help_has_an_example(load_tool, capsys):
     with pytest.raises(SystemExit):
         load_tool(TOOL).main(['--help'])
     assert 'python tools/analysis_tools/benchmark_step.py' in capsys.readouterr().out
-
-
-def test_a_backbone_that_is_told_not_to_load_weights_stays_so(load_tool, tmp_path):
-    config = tmp_path / 'timm.py'
-    backbone = "dict(_delete_=True, type='TIMMBackbone', model_name='resnet18', pretrained=False)"
-    config.write_text(
-        f"_base_ = '{CONFIGS}/baselines/sup_mosaic.py'\nmodel = dict(backbone={backbone})\n"
-    )
-    assert load_tool(TOOL).read_config(str(config), {}).model.backbone.pretrained is False
