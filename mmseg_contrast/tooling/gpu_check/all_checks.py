@@ -35,11 +35,11 @@ def all_checks(tune: bool = False) -> list[Check]:
     checks += [Check('processes', check_processes)]
     checks += [Check(f'step/{method.name}', partial(_step, method)) for method in METHODS]
     checks += [Check(f'kernel/{name}', partial(check_case, name)) for name in CASES]
-    checks += [Check('compile', _compiled)]
     for size in VITS:
         for frozen in (True, False):
             name = f'dinov2/{size}-{"frozen" if frozen else "tuned"}'
             checks.append(Check(name, partial(_vit, size, frozen)))
+    checks.append(Check('compile', _compiled))
     return [*checks, *([Check('tiles', tune_tiles)] if tune else [])]
 
 

@@ -22,7 +22,8 @@ from .check import CheckFailed, Said, Settings
 from .methods import METHODS
 
 MARK = 'rank 0 found '
-LIMIT = 180
+#: Seconds after which processes count as hanging; half of it is the start on a slow machine.
+LIMIT = 300
 
 
 def check_processes(settings: Settings) -> Said:
