@@ -120,7 +120,7 @@ def add_measure_arguments(parser: argparse.ArgumentParser, repeats: int) -> None
     )
     parser.add_argument(
         '--repeats',
-        type=_at_least_one,
+        type=at_least_one,
         default=repeats,
         help=f'timed runs of each form (default: {repeats})',
     )
@@ -175,7 +175,15 @@ def report(
         print(f'written to {out}')
 
 
-def _at_least_one(text: str) -> int:
+def at_least_one(text: str) -> int:
+    """Read a number of runs from the command line.
+
+    Args:
+        text (str): The number.
+
+    Raises:
+        ArgumentTypeError: If it is below 1.
+    """
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f'{number} measures nothing: give 1 or more')

@@ -24,6 +24,7 @@ from mmseg_contrast.tooling.gpu_check.record import (
     write_record,
 )
 from mmseg_contrast.tooling.gpu_check.table import print_record
+from mmseg_contrast.tooling.measure import at_least_one
 
 EXAMPLE = """\
 examples:
@@ -51,7 +52,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--minutes', type=float, default=8.0, help='no check begins after them (default: 8)'
     )
-    parser.add_argument('--repeats', type=int, default=5, help='timed runs (default: 5)')
+    parser.add_argument('--repeats', type=at_least_one, default=5, help='timed runs (default: 5)')
     parser.add_argument(
         '--out',
         type=Path,

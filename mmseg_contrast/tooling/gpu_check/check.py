@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from .memory import free_memory
+
 Figure = Mapping[str, 'str | int | float | None']
 PASSED, FAILED, SKIPPED = STATES = ('passed', 'failed', 'skipped')
 
@@ -128,6 +130,7 @@ def run_checks(checks: Iterable[Check], settings: Settings) -> Iterator[Outcome]
                 state, said, figures = FAILED, str(error), error.figures
             except Exception as error:
                 state, said = FAILED, f'{type(error).__name__}: {first_sentence(error)}'
+        free_memory()  # else the next check measures what this one left
         seconds = round(time.monotonic() - begun, 2)
         yield Outcome(check.name, state, said, seconds, list(figures))
 

@@ -14,8 +14,6 @@ import torch
 import torch.distributed as dist
 from mmengine.model import MMDistributedDataParallel
 
-import mmseg_contrast  # noqa: F401  (registers its parts)
-
 from ..measure import seconds
 from ..training_step import TrainingStep, at_the_end, random_batch
 from .check import CheckFailed, Said, Settings

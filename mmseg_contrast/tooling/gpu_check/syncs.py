@@ -11,13 +11,11 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
-import mmseg_contrast
-
+from ..package_files import PACKAGE
 from ..training_step import TrainingStep, at_the_end, random_batch
 from .check import CheckFailed, Said, Settings
 
 WAITS = 'called a synchronizing'
-PACKAGE = str(Path(mmseg_contrast.__file__).parent)
 TORCH = str(Path(torch.__file__).parent)
 
 
@@ -46,7 +44,7 @@ def check_syncs(cfg: Config, settings: Settings) -> Said:
         return Said('the step runs; nothing waits for a CPU')
     torch.cuda.synchronize()
     places = waiting_places(step_alone)
-    own = [place for place in places if place.startswith(PACKAGE)]
+    own = [place for place in places if place.startswith(str(PACKAGE))]
     if own or (places and cfg.model.type != 'EncoderDecoder'):
         raise CheckFailed(f'the step waits for the card at {", ".join(own or places)}')
     if places:

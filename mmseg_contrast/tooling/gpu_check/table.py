@@ -80,7 +80,9 @@ def _print(
     console.print(table)
 
 
-def _number(value: float | None, digits: int = 0) -> str:
+def _number(value: float | str | None, digits: int = 0) -> str:
+    if isinstance(value, str):  # what JSON has no number for
+        return value
     return '-' if value is None else f'{value:,.{digits}f}'
 
 

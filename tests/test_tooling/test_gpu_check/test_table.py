@@ -40,7 +40,7 @@ RECORD = {
             'state': 'skipped',
             'said': 'no time',
             'seconds': 0.0,
-            'figures': [{'what': 'csc, streamed', 'ms': 2.504, 'mib': None}],
+            'figures': [{'what': 'csc, streamed', 'ms': 2.504, 'mib': 'inf'}],
         },
     ],
 }
@@ -62,7 +62,7 @@ def test_a_card():
     assert 'same/within passed 1 equal' in lines
     assert 'step/csc failed 20 the loss is [bold] not finite' in lines
     assert 'step/csc 2 + 1 (halved) 640x480 tf32 1,234 4.2 % 5,678 30,210' in lines
-    assert 'csc, streamed 2.50 -' in lines
+    assert 'csc, streamed 2.50 inf' in lines
     assert lines[-1] == '1 passed, 1 failed, 1 skipped.'
 
 
