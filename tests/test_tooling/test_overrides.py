@@ -10,7 +10,7 @@ import mmseg_contrast  # noqa: F401
 from mmseg_contrast.tooling.overrides import SETTINGS, read_config, refuse
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
-C3 = CONFIGS / 'c3semiseg' / 'c3semiseg_stdc1_camvid-semi-1by8-160x160.py'
+C3 = CONFIGS / 'c3semiseg' / 'c3semiseg_stdc1_camvid-semi-1by30-160x160.py'
 PRETRAIN = CONFIGS / 'label_efficient' / 'pretrain_stdc1_camvid-1by30-160x160.py'
 FINETUNE = CONFIGS / 'label_efficient' / 'finetune_stdc1_camvid-semi-1by30-160x160.py'
 

@@ -32,7 +32,7 @@ LABELED = {'sup': 'labelled', 'source': 'other domain'}
 EXAMPLE = """\
 example:
   python tools/analysis_tools/browse_dataset.py --num 4 --out seen.png \\
-      configs/c3semiseg/c3semiseg_stdc1_camvid-semi-1by8-160x160.py
+      configs/c3semiseg/c3semiseg_mobilenetv2_msrc21-semi-21-192x192.py
 """
 
 

@@ -27,7 +27,7 @@ from mmseg_contrast.tooling.overrides import read_config
 VALIDATION = 'validation images'
 EXAMPLE = """\
 examples:
-  python tools/misc/check_dataset.py configs/c3semiseg/c3semiseg_stdc1_camvid-semi-1by8-160x160.py
+  python tools/misc/check_dataset.py configs/c3semiseg/c3semiseg_mobilenetv2_msrc21-semi-21-192x192.py
   python tools/misc/check_dataset.py --images data/camvid/images/train --classes 11 \\
       --masks data/camvid/annotations/train --list data_lists/camvid/camvid.0@1by8.txt
 """

@@ -1,7 +1,0 @@
-_base_ = './c3semiseg_stdc1_camvid-semi-1by8-160x160.py'
-
-from mmseg_contrast.datasets.loaders import train_loader
-
-labeled_list = 'data_lists/camvid/camvid.0@1by4.txt'
-unlabeled_list = 'data_lists/camvid/camvid.0@1by4-unlabeled.txt'
-train_dataloader = train_loader(globals())
