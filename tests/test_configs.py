@@ -860,7 +860,7 @@ def test_no_readme_lengthens_a_run_without_its_learning_rate():
                 # the schedule follows the variable alone
                 assert not setting, (folder, line)
                 found += 1
-    assert found >= 8
+    assert found >= 4
 
 
 def test_ablations_are_those_of_the_tables():
