@@ -92,3 +92,26 @@ def test_a_dry_run_has_no_figures():
     (figure,) = found.figures
     measured = {'peak_mib', 'ms', 'ms_without_contrast', 'launches', 'launches_without_contrast'}
     assert {key for key, value in figure.items() if value is None} == measured
+
+
+def test_a_step_is_measured_with_and_without_its_contrast(monkeypatch):
+    """On the CPU, which stands in for a card."""
+
+    class Measured(Settings):
+        dry = False
+
+    counts = iter((9, 7))
+    monkeypatch.setattr(steps, 'launches', lambda work: next(counts))
+    torch.manual_seed(0)
+    cfg = METHODS[0].small()
+    cfg.model.data_preprocessor.size = (32, 32)
+    found = steps.measure_step(cfg, Measured('cpu', repeats=1), (2, 2))
+    assert (found['height'], found['width'], found['finite'], found['peak_mib']) == (
+        32,
+        32,
+        True,
+        None,
+    )
+    assert (found['launches'], found['launches_without_contrast']) == (9, 7)
+    expected = 1 - found['ms_without_contrast'] / found['ms']
+    assert found['contrast_share'] == pytest.approx(expected, abs=1e-4)
