@@ -19,7 +19,6 @@ def luminance(color):
 
 
 @needs_browser
-@pytest.mark.skipif(not EXAMPLE.is_file(), reason='there is no example yet')
 @pytest.mark.parametrize('dark', [False, True])
 def test_the_example_of_the_docs(tmp_path, dark):
     expected = PageReader(EXAMPLE.read_text(encoding='utf-8'))
