@@ -443,5 +443,9 @@ def mask_suffix(findings: Findings) -> str | None:
         relative = path.relative_to(findings.mask_folder).as_posix()
         if not relative.startswith(name) or path.suffix.lower() not in IMAGE_SUFFIXES:
             return None
+        with Image.open(path) as image:
+            # `LoadAnnotations` takes whole numbers in one channel.
+            if image.mode not in ('1', 'L', 'P') and not image.mode.startswith('I'):
+                return None
         suffixes.add(relative[len(name) :])
     return suffixes.pop() if len(suffixes) == 1 else None

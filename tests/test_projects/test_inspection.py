@@ -217,6 +217,8 @@ def test_polygons_that_say_nothing(tmp_path):
         (zoo.of_16_bits, '.png'),
         (lambda path, ids: zoo.of_ids(path.with_name(f'{path.stem}_m.png'), ids), '_m.png'),
         (lambda path, ids: zoo.of_ids(path.parent / 'sub' / path.name, ids), None),
+        (zoo.of_equal_channels, None),
+        (zoo.of_whole_floats, None),
         (zoo.of_colors, None),
         (zoo.of_zero_and_255, None),
         (zoo.of_labelme, None),
