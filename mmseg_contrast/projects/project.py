@@ -131,12 +131,6 @@ def make_project(request: Request, progress: Progress = lambda each, number, wha
     masks = [request.masks, *([request.val_masks] if request.val_masks else [])]
     findings = inspect(images, masks, question, progress)
     sides, not_listed = _sides(request, findings, own)
-    for side, names, least in (('training', sides.train, 2), ('validation', sides.val, 1)):
-        if len(names) < least:
-            what = f'{len(names) or "no"} photo with a mask is left for {side}, which needs {least}'
-            raise SetupError(
-                Problem(str(request.images), what, 'label more, or give another --val')
-            )
     choices = choose(
         [photo.size for photo in findings.photos.values()], len(sides.train), machine, request.steps
     )
@@ -171,13 +165,25 @@ def _sides(request: Request, findings: Findings, own: OwnFiles) -> tuple[Sides, 
         listed = {side: read_list(path) if path.is_file() else [] for side, path in paths.items()}
         named = {name for names in listed.values() for name in names}
         sides = Sides(**listed, how='by lists that were changed by hand')
+        _check_numbers(request, sides)
         return sides, len(findings.images.keys() - named)
     before = {side: read_list(path) if path.is_file() else [] for side, path in paths.items()}
     sides = _divide(request, findings, (before['train'], before['val']))
+    _check_numbers(request, sides)
     for side, name in LISTS.items():
         if getattr(sides, side):
             own.write(name, ''.join(f'{each}\n' for each in getattr(sides, side)))
     return sides, 0
+
+
+def _check_numbers(request: Request, sides: Sides) -> None:
+    """Refuse a side that has too few photos, before anything is written."""
+    for side, names, least in (('training', sides.train, 2), ('validation', sides.val, 1)):
+        if len(names) < least:
+            what = f'{len(names) or "no"} photo with a mask is left for {side}, which needs {least}'
+            raise SetupError(
+                Problem(str(request.images), what, 'label more, or give another --val')
+            )
 
 
 def _divide(
