@@ -18,4 +18,4 @@ if [ ! -f "$VENV/complete" ]; then
     "$VENV/bin/python" -m pip install -q -c requirements/tested.txt -e '.[onedl,transformers,demo,tests]'
     touch "$VENV/complete"
 fi
-export PATH="$PWD/$VENV/bin:$PATH"
+export PATH="$(cd "$VENV" && pwd)/bin:$PATH"  # VENV may be an absolute path

@@ -74,3 +74,21 @@ def test_the_launchers_pass_everything_on(shell):
     assert started.endswith('tools/test.py config.py a.pth --launcher pytorch --tta\n')
     _, started = shell('slurm_train.sh', 'gpu', 'job', 'config.py', '--resume')
     assert started.endswith('tools/train.py config.py --launcher slurm --resume\n')
+
+
+@pytest.mark.parametrize('absolute', [False, True])
+def test_the_environment_may_lie_anywhere(tmp_path, absolute):
+    shutil.copytree(TOOLS, tmp_path / 'project' / 'tools')
+    python = tmp_path / 'project' / 'env' / 'bin' / 'python'
+    python.parent.mkdir(parents=True)
+    python.touch(0o755)
+    (tmp_path / 'project' / 'env' / 'complete').touch()
+    where = str(tmp_path / 'project' / 'env') if absolute else 'env'
+    done = subprocess.run(
+        ['bash', '-c', '. project/tools/setup_venv.sh; command -v python'],
+        cwd=tmp_path,
+        env={'PATH': '/usr/bin:/bin', 'VENV': where},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == str(python), done.stderr
