@@ -1,5 +1,5 @@
-# All methods on one recipe, one net and two data sets; see docs/benchmark.md. On a CPU, about a day and a
-# half of one core; the weights of ImageNet may be a local file:
+# All methods on one recipe, one net and two data sets; see docs/benchmark.md. The
+# weights of ImageNet may be a local file:
 #     python tools/benchmark.py configs/benchmarks/race.py --jobs 2 \
 #         --cfg-options pretrained=data/weights/mobilenetv2.pth
 name = 'race'

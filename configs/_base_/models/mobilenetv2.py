@@ -1,9 +1,8 @@
 # MobileNetV2 (Sandler et al., CVPR 2018) at stride 16, with a DeepLabV3+ head of 128 channels that ends at
 # stride 8; trains on a CPU. `pretrained` may be a local file.
 pretrained = 'mmcls://mobilenet_v2'
-# The statistics of a batch of 4 images are so far from those of all that a net which finds the class of
-# 63 % of the pixels in eval mode finds that of 36 % in train mode. So the backbone keeps the statistics of
-# its pretraining, and the head normalises each image by itself.
+# Statistics of a batch of 4 images are far from those of all images, so that a net in train mode and in eval
+# mode disagree. The backbone keeps those of its pretraining, and the head normalises each image by itself.
 norm_cfg = dict(type='GN', num_groups=8)
 data_preprocessor = dict(
     type='SegDataPreProcessor',
